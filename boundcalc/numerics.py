@@ -1,0 +1,219 @@
+"""Certified evaluation at any magnitude.
+
+Formulas are evaluated in ball arithmetic (Arb, through python-flint): every operation returns an interval that
+provably contains the true value. The exponent of a ball is an integer of any size, so 2^(8L) at L = 10⁶ is an
+ordinary number here, and nothing overflows. Precision is raised until the answer is as tight as it was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
+from typing import Literal
+
+import sympy
+from flint import arb, ctx, fmpq
+
+from boundcalc.errors import NumericsError
+
+Rounding = Literal["up", "down"]
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """The number integer·10^exponent, however large the exponent."""
+
+    integer: int
+    exponent: int
+
+    def __str__(self) -> str:
+        """Plainly where that is short, in scientific notation elsewhere."""
+        digits = str(self.integer)
+        magnitude = self.exponent + len(digits) - 1
+        digits = digits.rstrip("0") or "0"
+        if -5 <= magnitude < 0:
+            return "0." + "0" * (-magnitude - 1) + digits
+        if 0 <= magnitude < 16:
+            whole, rest = digits[: magnitude + 1].ljust(magnitude + 1, "0"), digits[magnitude + 1 :]
+            return f"{whole}.{rest}" if rest else whole
+        return f"{digits[0]}{'.' + digits[1:] if len(digits) > 1 else ''}e{magnitude:+03d}"
+
+
+Value = Fraction | Scaled | arb
+Values = Mapping[sympy.Symbol, Value]
+
+PRECISIONS = (128, 512, 2048, 8192)
+"""Bits of precision tried one after the other."""
+
+EXACT_BELOW_LOG10 = 30
+"""A bound below 10^30 is also given as an exact integer."""
+
+
+def enclose(expr: sympy.Expr, values: Values, precision: int = PRECISIONS[0]) -> arb:
+    """Enclose `expr` at exact rational `values` in a ball, at `precision` bits.
+
+    Raises:
+        NumericsError: the expression holds a symbol without a value, or a node that has no rule.
+    """
+    with ctx.workprec(precision):
+        return _enclose(expr, values)
+
+
+def _enclose(expr: sympy.Expr, values: Values) -> arb:
+    if expr.is_Symbol:
+        if expr not in values:
+            raise NumericsError(f"no value for {expr} in {expr}")
+        return _ball(values[expr])
+    if expr.is_Rational:
+        return _ball(Fraction(expr.p, expr.q))
+    rule = _RULES.get(expr.func)
+    if rule is None:
+        raise NumericsError(f"no rule to evaluate {expr.func.__name__} in {expr}")
+    return rule(*(_enclose(arg, values) for arg in expr.args))
+
+
+def _ball(value: Value) -> arb:
+    if isinstance(value, Fraction):
+        return arb(fmpq(value.numerator, value.denominator))
+    if isinstance(value, Scaled):
+        return arb(value.integer) * arb(10) ** value.exponent
+    return value
+
+
+_RULES: Mapping[type, Callable[..., arb]] = {
+    sympy.Add: lambda *args: sum(args, arb(0)),
+    sympy.Mul: lambda *args: reduce(lambda a, b: a * b, args, arb(1)),
+    sympy.Pow: lambda base, power: base**power,
+    sympy.log: lambda arg: arg.log(),
+    sympy.exp: lambda arg: arg.exp(),
+    sympy.Max: lambda *args: reduce(lambda a, b: a.max(b), args),
+    sympy.Min: lambda *args: reduce(lambda a, b: a.min(b), args),
+    type(sympy.E): lambda: arb(1).exp(),
+    type(sympy.pi): arb.pi,
+}
+
+
+def refine(expr: sympy.Expr, values: Values, enough: Callable[[arb], bool]) -> arb:
+    """Enclose `expr` ever more tightly until `enough(ball)`; return the last, tightest ball all the same."""
+    ball = arb("nan")
+    for precision in PRECISIONS:
+        ball = enclose(expr, values, precision)
+        if enough(ball):
+            break
+    return ball
+
+
+def _tight(ball: arb) -> bool:
+    """Whether the ball has one sign and some 30 correct digits."""
+    return bool(ball.is_finite()) and ball.rel_accuracy_bits() > 100
+
+
+def holds(expr: sympy.Expr, values: Values) -> bool | None:
+    """Decide expr ≥ 0 by interval arithmetic: True, False, or None where no precision could tell."""
+    ball = refine(expr, values, lambda b: bool(b >= 0) or bool(b < 0))
+    if bool(ball >= 0):
+        return True
+    if bool(ball < 0):
+        return False
+    exact = _exact(expr, values)
+    return None if exact is None else exact >= 0
+
+
+def positive_ball(expr: sympy.Expr, values: Values) -> arb:
+    """Enclose `expr`, which must come out finite and positive, to some 30 digits.
+
+    Raises:
+        NumericsError: the value is zero, negative, infinite or undefined at these inputs.
+    """
+    ball = refine(expr, values, _tight)
+    if not _tight(ball) or not bool(ball > 0):
+        raise NumericsError(f"{shorten(expr)} is not a finite positive number at these inputs")
+    return ball
+
+
+def shorten(expr: sympy.Expr, length: int = 120) -> str:
+    """The expression as one line of at most `length` characters."""
+    text = str(expr)
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def log10(ball: arb) -> float:
+    """log₁₀ of a positive ball, to 12 significant digits."""
+    with ctx.workprec(PRECISIONS[1]):
+        return float(f"{float((ball.log() / arb(10).log()).mid()):.12g}")
+
+
+def _exact(expr: sympy.Expr, values: Values) -> Fraction | None:
+    """The exact value where sympy finds it rational, else None; only called on values of moderate size."""
+    if not all(isinstance(v, Fraction) for v in values.values()):
+        return None
+    substituted = expr.subs({s: sympy.Rational(v.numerator, v.denominator) for s, v in values.items()})
+    if not substituted.is_Rational:
+        substituted = sympy.simplify(substituted)
+    return Fraction(int(substituted.p), int(substituted.q)) if substituted.is_Rational else None
+
+
+def fits_integer(ball: arb) -> bool:
+    """Whether a positive ball is small enough (below 10^30) to be given as an exact integer."""
+    return bool(ball < arb(10) ** EXACT_BELOW_LOG10)
+
+
+@dataclass(frozen=True)
+class IntegerBound:
+    """An integer that satisfies a one-sided bound; `proven` if its neighbour provably does not."""
+
+    value: int
+    proven: bool
+
+
+def round_to_integer(expr: sympy.Expr, values: Values, rounding: Rounding) -> IntegerBound:
+    """The least integer ≥ expr (`up`) or the greatest ≤ expr (`down`), for a value below 10^30.
+
+    The ball decides it unless it straddles an integer at every precision; then the value is computed exactly, and
+    only if that fails too is the safe neighbour returned, not proven to be the best.
+    """
+
+    def decided(ball: arb) -> bool:
+        return bool(ball.is_finite()) and _integer(ball, rounding) is not None
+
+    ball = refine(expr, values, decided)
+    decision = _integer(ball, rounding)
+    if decision is not None:
+        return IntegerBound(decision, True)
+    exact = _exact(expr, values)
+    if exact is not None:
+        return IntegerBound(-(-exact // 1) if rounding == "up" else exact // 1, True)
+    low, high = _ends(ball)
+    return IntegerBound(-(-high // 1) if rounding == "up" else low // 1, False)
+
+
+def _integer(ball: arb, rounding: Rounding) -> int | None:
+    ends = {-(-end // 1) if rounding == "up" else end // 1 for end in _ends(ball)}
+    return int(ends.pop()) if len(ends) == 1 else None
+
+
+def _ends(ball: arb) -> tuple[Fraction, Fraction]:
+    """The exact ends of a finite ball of moderate size, whatever the working precision is."""
+    middle, radius = _fraction(ball.mid()), _fraction(ball.rad())
+    return middle - radius, middle + radius
+
+
+def _fraction(point: arb) -> Fraction:
+    mantissa, exponent = point.man_exp()
+    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+
+
+def round_significant(ball: arb, rounding: Rounding, digits: int = 12) -> Scaled:
+    """A positive ball as a decimal of `digits` significant digits, rounded to one side of everything in the ball."""
+    with ctx.workprec(PRECISIONS[1]):
+        exponent = int(_fraction((ball.log() / arb(10).log()).mid().floor().mid()))
+        # Scaled into [1, 10) first, so that only numbers of moderate size become fractions.
+        low, high = _ends(ball / arb(10) ** exponent)
+    end = (high if rounding == "up" else low) * 10 ** (digits - 1)
+    # A value that is a short decimal to within the ball's error is that decimal: 0.05, not 0.0500000000001.
+    nearest = round(end)
+    if abs(end - nearest) < Fraction(1, 10**15):
+        return Scaled(nearest, exponent - digits + 1)
+    return Scaled(int(-(-end // 1) if rounding == "up" else end // 1), exponent - digits + 1)

@@ -1,0 +1,225 @@
+"""A theorem as data: frozen facts, with no behaviour beyond reading themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+import sympy
+
+from boundcalc.constants import HiddenConstant, hidden_constants
+from boundcalc.errors import InputError, UnknownNameError
+from boundcalc.numerics import Rounding
+from boundcalc.symbols import QUANTITIES, VOCABULARY, Depth, symbol_of
+
+Relation = Literal[">=", "<=", "="]
+Provenance = Literal["stated", "reconstructed", "secondary"]
+Reading = Literal["stated", "unfolded"]
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper in the version that was read."""
+
+    key: str
+    authors: str
+    title: str
+    venue: str
+    version: str
+
+    def at(self, locator: str) -> Source:
+        """The place of one statement in this paper."""
+        return Source(self, locator)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A statement's place: the paper, its version, the statement's number."""
+
+    paper: Paper
+    locator: str
+
+    def __str__(self) -> str:
+        return f"{self.paper.authors}, {self.paper.venue} ({self.paper.version}), {self.locator}"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a statement is about: network, initialization, loss, algorithm, and what its L counts."""
+
+    network: str
+    init: str
+    loss: str
+    algorithm: str
+    depth: Depth
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """An assumption on the data or the initialization; `symbol` is the parameter that it brings in, if any."""
+
+    name: str
+    statement: str
+    symbol: sympy.Symbol | None = None
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One inequality of a statement: `symbol relation expr`, e.g. m ≥ Õ(…).
+
+    `rising` and `falling` declare in which symbols the expression is nondecreasing or nonincreasing over their whole
+    domains, at unit constants. `source` and `provenance` are set where they differ from the statement's own.
+    """
+
+    symbol: sympy.Symbol
+    relation: Relation
+    expr: sympy.Expr
+    rising: tuple[sympy.Symbol, ...] = ()
+    falling: tuple[sympy.Symbol, ...] = ()
+    note: str = ""
+    provenance: Provenance | None = None
+
+    @property
+    def implicit(self) -> bool:
+        """Whether the bounded symbol occurs on the right-hand side as well."""
+        return self.expr.has(self.symbol)
+
+    @property
+    def rounding(self) -> Rounding:
+        """The side to which a value is rounded so that using it keeps the inequality true."""
+        if symbol_of(self.symbol).domain.integer:
+            return "down" if self.relation == "<=" and self.symbol.name not in ("T", "K") else "up"
+        return "up" if self.relation == ">=" else "down"
+
+
+@dataclass(frozen=True)
+class Condition(Bound):
+    """An inequality that the statement needs."""
+
+
+@dataclass(frozen=True)
+class Prescription(Bound):
+    """What the statement tells you to use."""
+
+
+@dataclass(frozen=True)
+class Guarantee(Bound):
+    """What the statement promises, with the probability (1 where it promises it surely) and over what it is taken."""
+
+    probability: sympy.Expr = sympy.Integer(1)
+    over: str = "initialization"
+
+    @property
+    def rounding(self) -> Rounding:
+        """The side on which the rounded bound is still a consequence of the statement."""
+        return "down" if self.relation == ">=" else "up"
+
+
+@dataclass(frozen=True)
+class Theorem:
+    """One statement of a paper.
+
+    `supplies` gives inputs that the statement fixes by itself, such as the training loss 3ε that enters an error
+    bound; they are reported as assumed. A corollary has two readings: as `stated`, and `unfolded`, with what its proof
+    plugs in.
+    """
+
+    key: str
+    title: str
+    source: Source
+    setting: Setting
+    hypotheses: tuple[Hypothesis, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    prescriptions: tuple[Prescription, ...] = ()
+    guarantees: tuple[Guarantee, ...] = ()
+    provenance: Provenance = "stated"
+    reading: Reading = "stated"
+    supplies: Mapping[sympy.Symbol, sympy.Expr] = field(default_factory=lambda: MappingProxyType({}))
+    notes: tuple[str, ...] = ()
+
+    @property
+    def bounds(self) -> tuple[Bound, ...]:
+        """All inequalities, in reading order."""
+        return (*self.conditions, *self.prescriptions, *self.guarantees)
+
+    @property
+    def constants(self) -> tuple[HiddenConstant, ...]:
+        """The ledger: every hidden constant of this statement, by name."""
+        expressions = [bound.expr for bound in self.bounds]
+        expressions += [bound.probability for bound in self.guarantees]
+        return hidden_constants(*expressions, *self.supplies.values())
+
+    @property
+    def symbols(self) -> tuple[sympy.Symbol, ...]:
+        """Every vocabulary symbol that occurs, in the vocabulary's order."""
+        used: set[sympy.Basic] = set()
+        for bound in self.bounds:
+            used |= bound.expr.free_symbols | {bound.symbol}
+        for guarantee in self.guarantees:
+            used |= guarantee.probability.free_symbols
+        for symbol, expr in self.supplies.items():
+            used |= expr.free_symbols | {symbol}
+        names = {symbol.name for symbol in used if not isinstance(symbol, HiddenConstant)}
+        return tuple(VOCABULARY[name].expr for name in VOCABULARY if name in names) + tuple(
+            sympy.Symbol(name) for name in sorted(names - VOCABULARY.keys())
+        )
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """The quantities that can be asked of this statement, in the vocabulary's order."""
+        bounded = {symbol_of(bound.symbol).quantity for bound in self.bounds}
+        return tuple(quantity for quantity in QUANTITIES if quantity in bounded)
+
+    def bounded_symbols(self, quantity: str) -> tuple[sympy.Symbol, ...]:
+        """The symbols that this statement bounds under a quantity's name, in reading order."""
+        found = [bound.symbol for bound in self.bounds if symbol_of(bound.symbol).quantity == quantity]
+        return tuple(dict.fromkeys(found))
+
+    def bounds_on(self, symbol: sympy.Symbol) -> tuple[Bound, ...]:
+        """The inequalities that have `symbol` on their left."""
+        return tuple(bound for bound in self.bounds if bound.symbol == symbol)
+
+
+class Catalogue(Mapping[str, Theorem]):
+    """Theorems by key, in reading order; each key has a stated reading and perhaps an unfolded one."""
+
+    def __init__(self, theorems: Iterator[Theorem] | list[Theorem] | tuple[Theorem, ...]) -> None:
+        self._readings: dict[str, dict[str, Theorem]] = {}
+        for theorem in theorems:
+            readings = self._readings.setdefault(theorem.key, {})
+            if theorem.reading in readings:
+                raise InputError(f"theorem {theorem.key!r} ({theorem.reading}) is defined twice")
+            readings[theorem.reading] = theorem
+
+    def __getitem__(self, key: str) -> Theorem:
+        return self.find(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._readings)
+
+    def __len__(self) -> int:
+        return len(self._readings)
+
+    def find(self, key: str, reading: str = "stated") -> Theorem:
+        """The statement with this key, in this reading.
+
+        Raises:
+            UnknownNameError: no such key; the message offers the nearest ones.
+            InputError: the statement has no such reading.
+        """
+        if key not in self._readings:
+            raise UnknownNameError("theorem", key, self._readings, "see boundcalc list")
+        readings = self._readings[key]
+        if reading not in readings:
+            raise InputError(f"{key} has no {reading} reading, only: {', '.join(readings)}")
+        return readings[reading]
+
+    def readings(self, key: str) -> tuple[Theorem, ...]:
+        """All readings of one statement."""
+        return tuple(self._readings[self.find(key).key].values())
+
+    def all(self) -> tuple[Theorem, ...]:
+        """Every theorem in every reading."""
+        return tuple(theorem for readings in self._readings.values() for theorem in readings.values())
