@@ -71,9 +71,7 @@ class HiddenConstant(sympy.Symbol):
         return (*super()._hashable_content(), self.hides, self.role, self.direction, self.value, self.origin)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        facts = dict(
-            hides=self.hides, role=self.role, direction=self.direction, value=self.value, origin=self.origin
-        )
+        facts = dict(hides=self.hides, role=self.role, direction=self.direction, value=self.value, origin=self.origin)
         return _rebuild, (self.name, facts)
 
 
@@ -131,29 +129,27 @@ def _log_power(notation: str, label: str, direction: Direction) -> HiddenConstan
     return HiddenConstant(f"k_{label}", hides=notation, role="k", direction=direction)
 
 
-def O(g: sympy.Expr, label: str, direction: Direction = "large") -> sympy.Expr:  # noqa: N802
+def O(g: sympy.Expr, label: str, direction: Direction = "large") -> sympy.Expr:
     """O(g), hiding the factor C_label."""
     return _O(sympy.sympify(g), _factor("O", label, direction))
 
 
-def Theta(g: sympy.Expr, label: str, direction: Direction = "any") -> sympy.Expr:  # noqa: N802
+def Theta(g: sympy.Expr, label: str, direction: Direction = "any") -> sympy.Expr:
     """Θ(g), hiding the factor C_label."""
     return _Theta(sympy.sympify(g), _factor("Theta", label, direction))
 
 
-def Omega(g: sympy.Expr, label: str, direction: Direction = "large") -> sympy.Expr:  # noqa: N802
+def Omega(g: sympy.Expr, label: str, direction: Direction = "large") -> sympy.Expr:
     """Ω(g), hiding the factor C_label."""
     return _Omega(sympy.sympify(g), _factor("Omega", label, direction))
 
 
-def Otilde(g: sympy.Expr, label: str, direction: Direction = "large") -> sympy.Expr:  # noqa: N802
+def Otilde(g: sympy.Expr, label: str, direction: Direction = "large") -> sympy.Expr:
     """Õ(g), hiding the factor C_label and the log power k_label."""
-    return _Otilde(
-        sympy.sympify(g), _factor("Otilde", label, direction), _log_power("Otilde", label, direction)
-    )
+    return _Otilde(sympy.sympify(g), _factor("Otilde", label, direction), _log_power("Otilde", label, direction))
 
 
-def Omegatilde(g: sympy.Expr, label: str, direction: Direction = "large") -> sympy.Expr:  # noqa: N802
+def Omegatilde(g: sympy.Expr, label: str, direction: Direction = "large") -> sympy.Expr:
     """Ω̃(g), hiding the factor C_label and the log power k_label."""
     return _Omegatilde(
         sympy.sympify(g), _factor("Omegatilde", label, direction), _log_power("Omegatilde", label, direction)
@@ -176,7 +172,7 @@ def explicit(expr: sympy.Expr) -> sympy.Expr:
         return expr
     arguments = [explicit(argument) for argument in expr.args]
     # Max and Min would otherwise compare their arguments symbolically, at length and in vain.
-    options = {"evaluate": False} if isinstance(expr, sympy.Max | sympy.Min) else {}
+    options = {"evaluate": False} if isinstance(expr, sympy.Max | sympy.Min | sympy.log) else {}
     rebuilt = expr.func(*arguments, **options)
     return rebuilt.explicit() if isinstance(rebuilt, Notation) else rebuilt
 

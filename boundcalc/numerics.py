@@ -14,8 +14,9 @@ from functools import reduce
 from typing import Literal
 
 import sympy
-from flint import arb, ctx, fmpq
+from flint import arb, ctx, fmpq, fmpz
 
+from boundcalc.constants import Notation
 from boundcalc.errors import NumericsError
 
 Rounding = Literal["up", "down"]
@@ -68,7 +69,7 @@ def _enclose(expr: sympy.Expr, values: Values) -> arb:
         return _ball(values[expr])
     if expr.is_Rational:
         return _ball(Fraction(expr.p, expr.q))
-    rule = _RULES.get(expr.func)
+    rule = _notation if isinstance(expr, Notation) else _RULES.get(expr.func)
     if rule is None:
         raise NumericsError(f"no rule to evaluate {expr.func.__name__} in {expr}")
     return rule(*(_enclose(arg, values) for arg in expr.args))
@@ -79,6 +80,14 @@ def _ball(value: Value) -> arb:
         return arb(fmpq(value.numerator, value.denominator))
     if isinstance(value, Scaled):
         return arb(value.integer) * arb(10) ** value.exponent
+    return value
+
+
+def _notation(g: arb, factor: arb, *log_powers: arb) -> arb:
+    """C·g, or C·g·max(1, log g)^k: what `constants.explicit` writes out, without building the formula."""
+    value = factor * g
+    for power in log_powers:
+        value *= g.log().max(arb(1)) ** power
     return value
 
 
@@ -110,15 +119,21 @@ def _tight(ball: arb) -> bool:
     return bool(ball.is_finite()) and ball.rel_accuracy_bits() > 100
 
 
-def holds(expr: sympy.Expr, values: Values) -> bool | None:
-    """Decide expr ≥ 0 by interval arithmetic: True, False, or None where no precision could tell."""
-    ball = refine(expr, values, lambda b: bool(b >= 0) or bool(b < 0))
-    if bool(ball >= 0):
-        return True
-    if bool(ball < 0):
-        return False
-    exact = _exact(expr, values)
-    return None if exact is None else exact >= 0
+def holds(left: sympy.Expr, relation: str, right: sympy.Expr, values: Values) -> bool | None:
+    """Decide `left >= right` or `left <= right` by interval arithmetic; None where no precision could tell."""
+    for precision in PRECISIONS:
+        with ctx.workprec(precision):
+            slack = _enclose(left, values) - _enclose(right, values)
+            if relation == "<=":
+                slack = -slack
+            if bool(slack >= 0):
+                return True
+            if bool(slack < 0):
+                return False
+    ends = _exact(left, values), _exact(right, values)
+    if ends[0] is None or ends[1] is None:
+        return None
+    return ends[0] >= ends[1] if relation == ">=" else ends[0] <= ends[1]
 
 
 def positive_ball(expr: sympy.Expr, values: Values) -> arb:
@@ -146,13 +161,45 @@ def log10(ball: arb) -> float:
 
 
 def _exact(expr: sympy.Expr, values: Values) -> Fraction | None:
-    """The exact value where sympy finds it rational, else None; only called on values of moderate size."""
-    if not all(isinstance(v, Fraction) for v in values.values()):
+    """The value as a fraction where rational arithmetic alone gives it (exact roots included), else None."""
+    if expr.is_Symbol:
+        value = values[expr]
+        return value if isinstance(value, Fraction) else None
+    if expr.is_Rational:
+        return Fraction(expr.p, expr.q)
+    if isinstance(expr, Notation):
+        g, factor, *log_powers = (_exact(arg, values) for arg in expr.args)
+        return None if g is None or factor is None or any(log_powers) else factor * g
+    arguments = [_exact(arg, values) for arg in expr.args]
+    rule = _EXACT_RULES.get(expr.func)
+    if rule is None or None in arguments:
         return None
-    substituted = expr.subs({s: sympy.Rational(v.numerator, v.denominator) for s, v in values.items()})
-    if not substituted.is_Rational:
-        substituted = sympy.simplify(substituted)
-    return Fraction(int(substituted.p), int(substituted.q)) if substituted.is_Rational else None
+    return rule(*arguments)
+
+
+def _exact_power(base: Fraction, power: Fraction) -> Fraction | None:
+    size = max(base.numerator.bit_length(), base.denominator.bit_length()) * abs(power.numerator)
+    if size > 100_000 or (base == 0 and power < 0):
+        return None
+    raised = base**power.numerator
+    if power.denominator == 1:
+        return raised
+    roots = [_exact_root(part, power.denominator) for part in (raised.numerator, raised.denominator)]
+    return None if roots[0] is None or roots[1] is None else Fraction(roots[0], roots[1])
+
+
+def _exact_root(value: int, degree: int) -> int | None:
+    root = int(fmpz(value).root(degree))
+    return root if root**degree == value else None
+
+
+_EXACT_RULES: Mapping[type, Callable[..., Fraction | None]] = {
+    sympy.Add: lambda *args: sum(args, Fraction(0)),
+    sympy.Mul: lambda *args: reduce(lambda a, b: a * b, args, Fraction(1)),
+    sympy.Pow: _exact_power,
+    sympy.Max: max,
+    sympy.Min: min,
+}
 
 
 def fits_integer(ball: arb) -> bool:

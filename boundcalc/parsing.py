@@ -19,9 +19,7 @@ _DECIMAL = r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 NUMBER = rf"[+-]?{_DECIMAL}(?:\s*(?:\^|\*\*)\s*(?:\(\s*[+-]?\d+\s*\)|[+-]?\d+))?(?:\s*/\s*{_DECIMAL})?\s*%?"
 """A regular expression for a number in normalized text."""
 
-_PARTS = re.compile(
-    rf"([+-]?)({_DECIMAL})(?:\s*(?:\^|\*\*)\s*\(?\s*([+-]?\d+)\s*\)?)?(?:\s*/\s*({_DECIMAL}))?\s*(%?)"
-)
+_PARTS = re.compile(rf"([+-]?)({_DECIMAL})(?:\s*(?:\^|\*\*)\s*\(?\s*([+-]?\d+)\s*\)?)?(?:\s*/\s*({_DECIMAL}))?\s*(%?)")
 _FULL = re.compile(NUMBER)
 
 
@@ -45,9 +43,7 @@ def parse_number(text: str, what: str = "value") -> Fraction:
     """
     cleaned = normalize(text).strip()
     if len(cleaned) > 400 or not _FULL.fullmatch(cleaned):
-        raise InputError(
-            f"{what}: {text[:60]!r} is not a number; write it like 0.01, 1/100, 1e-2, 10^-2 or 1%"
-        )
+        raise InputError(f"{what}: {text[:60]!r} is not a number; write it like 0.01, 1/100, 1e-2, 10^-2 or 1%")
     match = _PARTS.fullmatch(cleaned)
     assert match is not None
     sign, base_text, power_text, divisor_text, percent = match.groups()

@@ -14,7 +14,7 @@ from typing import Literal
 import sympy
 from flint import arb, ctx
 
-from boundcalc.constants import ConstantPolicy, ConstantUse, explicit, hidden_constants
+from boundcalc.constants import ConstantPolicy, ConstantUse, HiddenConstant, explicit, hidden_constants
 from boundcalc.errors import InputError, UnknownNameError
 from boundcalc.numerics import (
     Rounding,
@@ -29,7 +29,7 @@ from boundcalc.numerics import (
     round_significant,
     round_to_integer,
 )
-from boundcalc.symbols import QUANTITIES, VOCABULARY, L, lookup, m, show_fraction, symbol_of
+from boundcalc.symbols import QUANTITIES, VOCABULARY, L, lookup, m, n, show_fraction, symbol_of
 from boundcalc.theorem import Bound, Condition, Guarantee, Theorem
 
 Status = Literal["ok", "interval", "empty", "vacuous"]
@@ -73,8 +73,7 @@ class End:
 class Solution:
     """A value, its status, and everything that went in.
 
-    `expression` is the bound with its constants explicit, in sympy; `bound` is the inequality as the paper writes it.
-    `value` is rounded so that the inequality holds, `log10` is that of the bound before rounding. Where the admissible
+    `bounds` are the inequalities as the paper writes them. `value` is rounded so that the inequality holds, `log10` is that of the bound before rounding. Where the admissible
     set is an interval, `lower` and `upper` are its ends and `value` is the lower one.
     """
 
@@ -86,7 +85,6 @@ class Solution:
     value: str | None
     log10: float | None
     proven: bool
-    expression: sympy.Expr
     bounds: tuple[Bound, ...]
     inputs: Mapping[str, Fraction]
     assumed: tuple[Assumed, ...]
@@ -97,6 +95,11 @@ class Solution:
     lower: End | None = None
     upper: End | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def expression(self) -> sympy.Expr:
+        """The bound with its constants explicit."""
+        return explicit(_combined(self.bounds))
 
     @property
     def number(self) -> str:
@@ -130,9 +133,7 @@ def quantity_symbols(theorem: Theorem, quantity: str) -> tuple[str, tuple[sympy.
             raise UnknownNameError("quantity", quantity, QUANTITIES, f"known: {', '.join(QUANTITIES)}")
     symbols = theorem.bounded_symbols(name)
     if not symbols:
-        raise InputError(
-            f"{theorem.key} says nothing about {name}; ask it for {', '.join(theorem.quantities)}"
-        )
+        raise InputError(f"{theorem.key} says nothing about {name}; ask it for {', '.join(theorem.quantities)}")
     return name, symbols
 
 
@@ -172,6 +173,7 @@ def evaluate(
     caps = also if symbol == m else ()
     context.fill({s for bound in (*bounds, *caps) for s in _inputs_of(bound)} - {symbol}, frozenset({symbol}))
     context.require_complete(strict, name)
+    unmet = context.unmet_conditions() if isinstance(bounds[0], Guarantee) else ()
     notes = [bound.note for bound in bounds if bound.note]
     notes += [
         f"{symbol.name} also enters the condition on {other.symbol.name}"
@@ -184,7 +186,6 @@ def evaluate(
 
     lower, upper, status = _answer(symbol, bounds, caps, context.values)
     main = lower if lower is not None else upper
-    expression = _combined(bounds)
     if status == "ok" and main is not None and _says_nothing(symbol, bounds[0], context.values, main):
         status = "vacuous"
     if status == "empty":
@@ -205,7 +206,6 @@ def evaluate(
         value=answered.value if answered else None,
         log10=answered.log10 if answered else None,
         proven=bool(answered and answered.proven),
-        expression=expression,
         bounds=bounds,
         inputs={key: value for key, value in inputs.items() if key in context.used},
         assumed=tuple(context.assumed),
@@ -215,7 +215,7 @@ def evaluate(
         provenance=provenance,
         lower=lower if ranged else None,
         upper=upper if ranged else None,
-        notes=tuple(dict.fromkeys((*notes, *theorem.notes))),
+        notes=tuple(dict.fromkeys((*unmet, *notes, *theorem.notes))),
     )
 
 
@@ -237,7 +237,7 @@ def check_inputs(theorem: Theorem, given: Mapping[str, Fraction]) -> dict[str, F
         if mine in own and other not in own and other in inputs:
             inputs[mine] = inputs.pop(other)
     depth = theorem.setting.depth
-    if "H" in inputs and depth.hidden_layers is not None and depth.hidden_layers.has(L):
+    if "H" in inputs and depth.hidden is not None:
         if "L" in inputs:
             raise InputError("L and H (hidden layers) are both given; give one of them")
         inputs["L"] = depth.from_hidden_layers(inputs.pop("H"))
@@ -287,7 +287,7 @@ class _Context:
             return
         pending = unknown | {symbol}
         if symbol in self.theorem.supplies:
-            expr = explicit(self.theorem.supplies[symbol])
+            expr = self.theorem.supplies[symbol]
             self.fill(expr.free_symbols, pending)
             value, why = self._rounded(symbol, expr, "up"), f"{expr}, supplied by the statement"
         elif own := self._own_explicit(symbol, pending):
@@ -309,7 +309,12 @@ class _Context:
         self.values[symbol] = value
 
     def _own_explicit(self, symbol: sympy.Symbol, pending: frozenset[sympy.Symbol]) -> tuple[Bound, ...]:
-        """The statement's own explicit bounds on an input that was not given, if they can be evaluated."""
+        """The statement's own explicit bounds on an input that was not given, if they can be evaluated.
+
+        Never on n: how many examples there are is a fact of the user's data, not a choice.
+        """
+        if symbol == n:
+            return ()
         bounds = tuple(b for b in self.theorem.bounds_on(symbol) if not isinstance(b, Guarantee))
         return () if any(b.expr.free_symbols & pending for b in bounds) else bounds
 
@@ -318,6 +323,25 @@ class _Context:
         if symbol_of(symbol).domain.integer and fits_integer(ball):
             return Fraction(max(round_to_integer(expr, self.values, rounding).value, 1))
         return round_significant(ball, rounding)
+
+    def unmet_conditions(self) -> tuple[str, ...]:
+        """The conditions of the statement that fail at the values in use; those without all their values are left."""
+        unmet = []
+        for condition in self.theorem.conditions:
+            known = {s for s in self.values if not isinstance(s, HiddenConstant)}
+            known |= {VOCABULARY[name].expr for name in self.inputs}
+            symbols = _inputs_of(condition)
+            if not {s for s in symbols if not isinstance(s, HiddenConstant)} <= known:
+                continue
+            self.fill(symbols, frozenset())
+            if bound_holds(condition, self.values) is False:
+                text = show_value(self.values[condition.symbol])
+                bound = log10(positive_ball(condition.expr, self.values))
+                unmet.append(
+                    f"condition unmet: {condition.symbol} = {text}, but the statement needs "
+                    f"{condition.symbol} {condition.relation} 10^{bound:.6g} at these inputs and constants"
+                )
+        return tuple(unmet)
 
     def require_complete(self, strict: bool, quantity: str) -> None:
         """Refuse what was assumed, in a strict evaluation."""
@@ -333,9 +357,14 @@ class _Context:
             )
 
 
+def show_value(value: Value) -> str:
+    """An input as a person would write it."""
+    return show_fraction(value) if isinstance(value, Fraction) else str(value)
+
+
 def _combined(bounds: tuple[Bound, ...]) -> sympy.Expr:
     """Several bounds on one symbol as one: the largest of lower bounds, the least of upper ones."""
-    expressions = [explicit(bound.expr) for bound in bounds]
+    expressions = [bound.expr for bound in bounds]
     if len(expressions) == 1:
         return expressions[0]
     join = sympy.Max if bounds[0].relation == ">=" else sympy.Min
@@ -381,7 +410,7 @@ def _says_nothing(symbol: sympy.Symbol, bound: Bound, values: Values, end: End) 
     """Whether a guarantee is empty: an error bound of at least 1, or a probability of at most 0."""
     if not isinstance(bound, Guarantee):
         return False
-    if holds(-bound.probability, values):
+    if holds(bound.probability, "<=", sympy.Integer(0), values):
         return True
     return symbol.name in ("error", "gap", "gap_uniform") and end.log10 >= 0
 
@@ -389,8 +418,8 @@ def _says_nothing(symbol: sympy.Symbol, bound: Bound, values: Values, end: End) 
 _UNBOUNDED = End(None, float("inf"))
 _SQUARINGS = 200
 _BITS = 256
-_TIGHT = 200
-"""Iterations stop at a relative 2^−200: far below what is printed, far above the rounding of 256 bits."""
+_TIGHT = 110
+"""Iterations stop at a relative 2^−110: an integer below 10^30 is then known to within one."""
 
 
 def least_solution(symbol: sympy.Symbol, expr: sympy.Expr, values: Values) -> End | None:
@@ -423,7 +452,7 @@ def least_solution(symbol: sympy.Symbol, expr: sympy.Expr, values: Values) -> En
         return End(None, log10(x))
 
     def satisfied(candidate: int) -> bool | None:
-        return holds(symbol - expr, {**values, symbol: Fraction(candidate)})
+        return holds(symbol, ">=", expr, {**values, symbol: Fraction(candidate)})
 
     candidate = max(round_to_integer(symbol, {symbol: x}, "up").value - 1, 1)
     while not satisfied(candidate):
@@ -441,7 +470,7 @@ def greatest_solution(symbol: sympy.Symbol, caps: tuple[Bound, ...], values: Val
     """
 
     def allowed(x: Value) -> bool:
-        return all(bool(holds(_slack(cap), {**values, symbol: x})) for cap in caps)
+        return all(bool(bound_holds(cap, {**values, symbol: x})) for cap in caps)
 
     with ctx.workprec(_BITS):
         low, high = arb(2), arb(4)
@@ -453,8 +482,8 @@ def greatest_solution(symbol: sympy.Symbol, caps: tuple[Bound, ...], values: Val
             low, high = high, high * high
         else:
             return _UNBOUNDED
-        # Halving log x, whose range doubled at each squaring: some 2·200 halvings at the very most.
-        while bool(high > low * (1 + arb(2) ** -_TIGHT)):
+        # Halving log x until it is known to 50 bits, or, below 10^30, until x is known to within one integer.
+        while bool(high.log() > low.log() * (1 + arb(2) ** -50)) or (fits_integer(low) and bool(high > low + 1)):
             middle = (low * high).sqrt().mid()
             low, high = (middle, high) if allowed(middle) else (low, middle)
     if not fits_integer(low):
@@ -465,7 +494,6 @@ def greatest_solution(symbol: sympy.Symbol, caps: tuple[Bound, ...], values: Val
     return End(str(candidate), log10(low), proven=True)
 
 
-def _slack(bound: Bound) -> sympy.Expr:
-    """An expression that is ≥ 0 exactly where the inequality holds."""
-    expr = explicit(bound.expr)
-    return bound.symbol - expr if bound.relation == ">=" else expr - bound.symbol
+def bound_holds(bound: Bound, values: Values) -> bool | None:
+    """Whether an inequality holds at these values, decided by interval arithmetic; None where it cannot be."""
+    return holds(bound.symbol, bound.relation, bound.expr, values)

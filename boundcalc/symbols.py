@@ -27,12 +27,8 @@ class Domain:
     integer: bool = False
 
     def __contains__(self, value: Fraction) -> bool:
-        below = self.lower is not None and (
-            value < self.lower or (self.lower_open and value == self.lower)
-        )
-        above = self.upper is not None and (
-            value > self.upper or (self.upper_open and value == self.upper)
-        )
+        below = self.lower is not None and (value < self.lower or (self.lower_open and value == self.lower))
+        above = self.upper is not None and (value > self.upper or (self.upper_open and value == self.upper))
         return not (below or above or (self.integer and value.denominator != 1))
 
     def __str__(self) -> str:
@@ -40,10 +36,7 @@ class Domain:
             return f"an integer ≥ {self.lower}" if self.upper is None else f"{self.lower}..{self.upper}"
         if self.upper is None:
             return f"a number {'>' if self.lower_open else '≥'} {self.lower}"
-        return (
-            f"in {'(' if self.lower_open else '['}{self.lower}, {self.upper}"
-            f"{')' if self.upper_open else ']'}"
-        )
+        return f"in {'(' if self.lower_open else '['}{self.lower}, {self.upper}{')' if self.upper_open else ']'}"
 
 
 POSITIVE = Domain()
@@ -87,9 +80,7 @@ class Symbol:
         """
         allowed = domain or self.domain
         if value not in allowed:
-            raise InputError(
-                f"{self.name} = {show_fraction(value)} is not {allowed}: {self.name} is {self.meaning}"
-            )
+            raise InputError(f"{self.name} = {show_fraction(value)} is not {allowed}: {self.name} is {self.meaning}")
         return value
 
 
@@ -290,8 +281,7 @@ QUANTITIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 epsilon, delta, gamma, phi, lambda_0, L, m, n, d, R, B, alpha, tau, eta, T, K = (
-    VOCABULARY[name].expr
-    for name in "epsilon delta gamma phi lambda_0 L m n d R B alpha tau eta T K".split()
+    VOCABULARY[name].expr for name in "epsilon delta gamma phi lambda_0 L m n d R B alpha tau eta T K".split()
 )
 error, gap, gap_uniform, L_S, E_S, L_avg, loss_ratio, L_F, dist, J_f, G_S, f_0, f_lin, L_lin = (
     VOCABULARY[name].expr
@@ -321,24 +311,20 @@ def symbol_of(expr: sympy.Symbol) -> Symbol:
 
 @dataclass(frozen=True)
 class Depth:
-    """What a paper's L counts, and how that relates to the number of hidden layers."""
+    """What a paper's L counts; `hidden` says how many hidden layers a network of depth L has beyond L.
+
+    It is None where the number of hidden layers is fixed and L does not enter.
+    """
 
     counts: str
-    hidden_layers: sympy.Expr | None
+    hidden: int | None
     minimum: int = 1
 
-    def from_hidden_layers(self, hidden: Fraction) -> Fraction:
-        """The L of this convention for a network with `hidden` hidden layers.
-
-        Raises:
-            InputError: the statement is about a fixed number of hidden layers, and another was asked for.
-        """
-        if self.hidden_layers is None or not self.hidden_layers.has(L):
-            raise InputError(f"H = {hidden} has no counterpart: the statement counts {self.counts}")
-        offset = int(self.hidden_layers - L)
-        return hidden - offset
+    def from_hidden_layers(self, hidden_layers: Fraction) -> Fraction:
+        """The L of this convention for a network with that many hidden layers."""
+        return hidden_layers - (self.hidden or 0)
 
 
-WEIGHT_MATRICES = Depth("L weight matrices: L − 1 hidden layers and a trained output layer", L - 1, 2)
-HIDDEN_LAYERS = Depth("L hidden layers, and a fixed output vector besides", L)
-TWO_LAYER = Depth("one hidden layer; L does not enter", sympy.Integer(1))
+WEIGHT_MATRICES = Depth("L weight matrices: L − 1 hidden layers and a trained output layer", -1, 2)
+HIDDEN_LAYERS = Depth("L hidden layers, and a fixed output vector besides", 0)
+TWO_LAYER = Depth("one hidden layer; L does not enter", None)

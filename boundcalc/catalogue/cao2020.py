@@ -106,7 +106,6 @@ def near_initialization() -> tuple[Condition, ...]:
             * Max(
                 L**2 * log(m * n / delta),
                 L ** Rational(-8, 3) * tau ** Rational(-4, 3) * log(m / (tau * delta)),
-                evaluate=False,
             ),
             rising=(n,),
             falling=(delta, tau),
@@ -131,9 +130,7 @@ THM_3_1 = Theorem(
         Guarantee(
             error,
             "<=",
-            2 * E_S
-            + absolute("gen")
-            * (L * tau * sqrt(m / n) + L**4 * sqrt(m * log(m)) * tau ** Rational(4, 3)),
+            2 * E_S + absolute("gen") * (L * tau * sqrt(m / n) + L**4 * sqrt(m * log(m)) * tau ** Rational(4, 3)),
             rising=(E_S, L, tau, m),
             falling=(n,),
             probability=1 - delta,
@@ -172,7 +169,9 @@ REM_3_1 = Theorem(
 )
 
 
-def converges(bound: sympy.Expr, hard: sympy.Symbol, source_of_m: str = "") -> tuple[Condition, *tuple[Prescription, ...]]:
+def converges(
+    bound: sympy.Expr, hard: sympy.Symbol, source_of_m: str = ""
+) -> tuple[Condition, *tuple[Prescription, ...]]:
     """Width, radius, step size and iterations of Theorem 3.2 when (3.1) holds with B = `bound`.
 
     `hard` is the symbol that B rises with: B itself, or the margin that a lemma makes it of.
@@ -194,9 +193,7 @@ def converges(bound: sympy.Expr, hard: sympy.Symbol, source_of_m: str = "") -> t
             note="the neighbourhood on which (3.1) must hold",
         ),
         Prescription(eta, "=", O(L**-3 * bound**2 / m, "eta", "small"), rising=(hard,), falling=(L, m)),
-        Prescription(
-            K, "=", Otilde(L**3 * bound**-4 * epsilon**-2, "K"), rising=(L,), falling=(hard, epsilon)
-        ),
+        Prescription(K, "=", Otilde(L**3 * bound**-4 * epsilon**-2, "K"), rising=(L,), falling=(hard, epsilon)),
     )
 
 
@@ -319,12 +316,8 @@ def learns(
             ),
         ),
         "prescriptions": (
-            Prescription(
-                eta, "=", O(4**-L * L**-3 * gamma**2 / m, "eta", "small"), rising=(gamma,), falling=(L, m)
-            ),
-            Prescription(
-                K, "=", Otilde(poly_K, "K") * epsilon**-2, rising=K_rising, falling=(gamma, epsilon)
-            ),
+            Prescription(eta, "=", O(4**-L * L**-3 * gamma**2 / m, "eta", "small"), rising=(gamma,), falling=(L, m)),
+            Prescription(K, "=", Otilde(poly_K, "K") * epsilon**-2, rising=K_rising, falling=(gamma, epsilon)),
         ),
     }
 
@@ -483,7 +476,6 @@ LEM_4_4 = Theorem(
             * Max(
                 4**L * L**2 * gamma**-2 * log(m * n * L / delta),
                 L ** Rational(-8, 3) * tau ** Rational(-4, 3) * log(m / (tau * delta)),
-                evaluate=False,
             ),
             rising=(n,),
             falling=(gamma, delta, tau),
@@ -524,7 +516,6 @@ LEM_4_5 = Theorem(
             * Max(
                 gamma**-2 * log(m * n / delta),
                 tau ** Rational(-4, 3) * log(m / (tau * delta)),
-                evaluate=False,
             ),
             rising=(n,),
             falling=(gamma, delta, tau),

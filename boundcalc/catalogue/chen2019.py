@@ -9,9 +9,9 @@ from sympy import Min, Rational, log, sqrt
 
 from boundcalc.constants import HiddenConstant, O, Otilde, Theta, exponent
 from boundcalc.symbols import (
+    L_S,
     WEIGHT_MATRICES,
     L,
-    L_S,
     R,
     T,
     alpha,
@@ -67,13 +67,14 @@ def poly_exponents() -> tuple[HiddenConstant, HiddenConstant]:
     return exponent("p_L", "R, L", 11, READ_OFF), exponent("p_R", "R, L", 4, READ_OFF)
 
 
-def width_condition() -> Condition:
+def _width_condition() -> Condition:
     """m ≥ m*(δ, R, L, α), printed alike in Theorems 2.1 and 2.3 and assumed by 2.2."""
     p_L, p_R = poly_exponents()
     m_star = Otilde((L**p_L * R**p_R) ** (1 / alpha) * log(n / delta) ** (2 / (2 - alpha)), "m")
     return Condition(m, ">=", m_star, rising=(L, R, n), falling=(delta,))
 
 
+WIDTH = _width_condition()
 STEP_SIZE = Prescription(eta, "=", Theta(1 / (L * m ** (2 * alpha)), "eta"), falling=(L, m, alpha))
 ITERATIONS = Prescription(T, "<=", O(L**2 * R**2 / epsilon, "T"), rising=(L, R), falling=(epsilon,))
 BALL = Prescription(tau, "=", R * m**-alpha, rising=(R,), falling=(m, alpha), note="the ball of assumption (A)")
@@ -84,11 +85,9 @@ THM_2_1 = Theorem(
     source=CHEN2019.at("Theorem 2.1"),
     setting=SCALED_DEEP_RELU,
     hypotheses=ASSUMPTIONS,
-    conditions=(width_condition(),),
+    conditions=(WIDTH,),
     prescriptions=(STEP_SIZE, ITERATIONS, BALL),
-    guarantees=(
-        Guarantee(L_S, "<=", 3 * epsilon, rising=(epsilon,), probability=1 - delta, note="at some t ≤ T"),
-    ),
+    guarantees=(Guarantee(L_S, "<=", 3 * epsilon, rising=(epsilon,), probability=1 - delta, note="at some t ≤ T"),),
 )
 
 THM_2_2 = Theorem(
@@ -97,7 +96,7 @@ THM_2_2 = Theorem(
     source=CHEN2019.at("Theorem 2.2"),
     setting=SCALED_DEEP_RELU,
     hypotheses=ASSUMPTIONS,
-    conditions=(width_condition(),),
+    conditions=(WIDTH,),
     prescriptions=(
         STEP_SIZE,
         ITERATIONS,
@@ -105,8 +104,8 @@ THM_2_2 = Theorem(
         Prescription(
             n,
             ">=",
-            Otilde(epsilon**-2, "n"),
-            falling=(epsilon,),
+            Otilde(error**-2, "n"),
+            falling=(error,),
             note="sample complexity claimed in the introduction, for a wide range of widths; "
             "its hidden constant includes the dependence on L and R",
         ),
@@ -119,9 +118,7 @@ THM_2_2 = Theorem(
             + Otilde(
                 Min(
                     4**L * L**2 * R * sqrt(m / n),
-                    L ** Rational(3, 2) * R / sqrt(n)
-                    + L ** Rational(11, 3) * R ** Rational(4, 3) / m ** (alpha / 3),
-                    evaluate=False,
+                    L ** Rational(3, 2) * R / sqrt(n) + L ** Rational(11, 3) * R ** Rational(4, 3) / m ** (alpha / 3),
                 ),
                 "gen",
             )
@@ -133,7 +130,7 @@ THM_2_2 = Theorem(
             note="for every t = 0..T",
         ),
     ),
-    supplies={L_S: 3 * epsilon},
+    supplies={L_S: 3 * epsilon, error: epsilon},
     notes=("L_S in the error bound is the loss 3ε of Theorem 2.1 unless you give one",),
 )
 
@@ -143,12 +140,12 @@ THM_2_3 = Theorem(
     source=CHEN2019.at("Theorem 2.3"),
     setting=SCALED_DEEP_RELU_ONLINE,
     hypotheses=ASSUMPTIONS,
-    conditions=(width_condition(),),
+    conditions=(WIDTH,),
     prescriptions=(
         Prescription(
             eta,
             "=",
-            Theta(m ** (-2 * alpha) * Min(L * R**2 / (n * epsilon), 1 / L, evaluate=False), "eta"),
+            Theta(m ** (-2 * alpha) * Min(L * R**2 / (n * epsilon), 1 / L), "eta"),
             rising=(R,),
             falling=(m, n, epsilon, alpha),
         ),
@@ -156,8 +153,8 @@ THM_2_3 = Theorem(
         Prescription(
             n,
             ">=",
-            Otilde(1 / epsilon, "n"),
-            falling=(epsilon,),
+            Otilde(1 / error, "n"),
+            falling=(error,),
             note="sample complexity claimed in the introduction; "
             "its hidden constant includes the dependence on L and R",
         ),
@@ -174,6 +171,7 @@ THM_2_3 = Theorem(
             note="in expectation over Ŵ uniform in W^(0), …, W^(n−1); the constants are the paper's",
         ),
     ),
+    supplies={error: epsilon},
 )
 
 THEOREMS: tuple[Theorem, ...] = (THM_2_1, THM_2_2, THM_2_3)

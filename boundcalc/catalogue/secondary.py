@@ -11,6 +11,7 @@ from sympy import Integer, log, sqrt
 from boundcalc.constants import HiddenConstant, O, Omega, Omegatilde, Otilde, exponent
 from boundcalc.symbols import (
     HIDDEN_LAYERS,
+    L_F,
     P_2,
     S_21,
     S_F,
@@ -18,7 +19,6 @@ from boundcalc.symbols import (
     WEIGHT_MATRICES,
     L,
     L_avg,
-    L_F,
     R,
     T,
     delta,
@@ -87,13 +87,9 @@ ZOU2019 = Theorem(
     ).at("width and iterations"),
     setting=deep_relu("square"),
     hypotheses=(UNIT_INPUTS, SEPARATED),
-    conditions=(
-        Condition(m, ">=", Omegatilde(n**8 * L**12 * phi**-4, "m"), rising=(n, L), falling=(phi,)),
-    ),
+    conditions=(Condition(m, ">=", Omegatilde(n**8 * L**12 * phi**-4, "m"), rising=(n, L), falling=(phi,)),),
     prescriptions=(
-        Prescription(
-            T, "<=", O(n**2 * L**2 / phi * log(1 / epsilon), "T"), rising=(n, L), falling=(phi, epsilon)
-        ),
+        Prescription(T, "<=", O(n**2 * L**2 / phi * log(1 / epsilon), "T"), rising=(n, L), falling=(phi, epsilon)),
     ),
     provenance="secondary",
     notes=(DEPTH_AS_CITED,),
@@ -110,13 +106,9 @@ ALLENZHU2019 = Theorem(
     ).at("width and iterations"),
     setting=deep_relu("square"),
     hypotheses=(UNIT_INPUTS, SEPARATED),
-    conditions=(
-        Condition(m, ">=", Omegatilde(n**24 * L**12 * phi**-8, "m"), rising=(n, L), falling=(phi,)),
-    ),
+    conditions=(Condition(m, ">=", Omegatilde(n**24 * L**12 * phi**-8, "m"), rising=(n, L), falling=(phi,)),),
     prescriptions=(
-        Prescription(
-            T, "<=", O(n**6 * L**2 * phi**-2 * log(1 / epsilon), "T"), rising=(n, L), falling=(phi, epsilon)
-        ),
+        Prescription(T, "<=", O(n**6 * L**2 * phi**-2 * log(1 / epsilon), "T"), rising=(n, L), falling=(phi, epsilon)),
     ),
     provenance="secondary",
     notes=(DEPTH_AS_CITED,),
@@ -141,16 +133,14 @@ DU2019 = Theorem(
         ),
     ),
     conditions=(
-        Condition(
-            m, ">=", Omega(n**6 * lambda_0**-4 * delta**-3, "m"), rising=(n,), falling=(lambda_0, delta)
-        ),
+        Condition(m, ">=", Omega(n**6 * lambda_0**-4 * delta**-3, "m"), rising=(n,), falling=(lambda_0, delta)),
     ),
     prescriptions=(
         Prescription(eta, "=", O(lambda_0 / n**2, "eta", "small"), rising=(lambda_0,), falling=(n,)),
         Prescription(
             T,
             "<=",
-            log(1 / epsilon) / -log(1 - eta * lambda_0 / 2),
+            -log(1 / epsilon) / log(1 - eta * lambda_0 / 2),
             falling=(epsilon,),
             note="steps until (1 − ηλ₀/2)^T ≤ ε",
             provenance="reconstructed",
@@ -199,7 +189,9 @@ def _cao2019() -> Theorem:
         hypotheses=(
             UNIT_INPUTS,
             Hypothesis(
-                "tangent features", "F(W^(0), R): tangent features within Frobenius radius R·m^(−1/2)", symbol=R
+                "tangent features",
+                "F(W^(0), R): tangent features within Frobenius radius R·m^(−1/2)",
+                symbol=R,
             ),
         ),
         conditions=(
@@ -226,12 +218,15 @@ def _cao2019() -> Theorem:
         ),
         provenance="secondary",
         supplies={L_F: epsilon},
-        notes=("L_F is taken as ε unless you give it", DEPTH_AS_CITED.replace("hidden layers are", "weight matrices are")),
+        notes=(
+            "L_F is taken as ε unless you give it",
+            DEPTH_AS_CITED.replace("hidden layers are", "weight matrices are"),
+        ),
     )
 
 
 def _ji2020() -> Theorem:
-    scale = (sqrt(2 * log(4 * n / delta)) + log(4 / epsilon)) / (gamma / 4)
+    scale = 4 * (sqrt(2 * log(4 * n / delta)) + log(4 / epsilon)) / gamma
     return Theorem(
         key="ji2020",
         title="polylogarithmic width suffices for two-layer ReLU networks",

@@ -1,0 +1,1 @@
+"""Results to JSON, plain text, Markdown and HTML. Nothing here computes."""

@@ -1,0 +1,387 @@
+"""Answers, theorems and the catalogue as text for a terminal and as JSON objects."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any
+
+from tabulate import tabulate
+
+from boundcalc.constants import ConstantUse, HiddenConstant
+from boundcalc.notation import RELATIONS, bound_latex, bound_text, latex, text
+from boundcalc.numerics import Scaled
+from boundcalc.query import Reply
+from boundcalc.solve import Assumed, End, Solution
+from boundcalc.symbols import VOCABULARY, show_fraction
+from boundcalc.theorem import Bound, Catalogue, Guarantee, Theorem
+
+WIDTH = 118
+
+
+def json_number(value: Fraction | Scaled) -> int | float | str:
+    """A JSON number where one holds the value to double precision, else text."""
+    if isinstance(value, Scaled):
+        return str(value)
+    if value.denominator == 1:
+        return int(value)
+    return float(value) if abs(value) > Fraction(1, 10**300) else show_fraction(value)
+
+
+def constants_json(constants: Iterable[ConstantUse]) -> list[dict[str, Any]]:
+    """The constants that went into an answer."""
+    return [
+        {
+            "name": use.name,
+            "hides": use.hides,
+            "value": json_number(use.value),
+            "origin": use.origin,
+            "direction": use.direction,
+        }
+        for use in constants
+    ]
+
+
+def _end_json(end: End | None) -> dict[str, Any] | None:
+    return None if end is None else {"value": end.value, "log10": end.log10}
+
+
+def solution_json(solution: Solution) -> dict[str, Any]:
+    """The JSON object of an evaluated quantity."""
+    answer = {
+        "theorem": solution.theorem.key,
+        "reading": solution.theorem.reading,
+        "source": str(solution.theorem.source),
+        "quantity": solution.quantity,
+        "symbol": solution.symbol.name,
+        "relation": solution.relation,
+        "status": solution.status,
+        "value": solution.value,
+        "log10": solution.log10,
+        "proven": solution.proven,
+        "expression": str(solution.expression),
+        "latex": "; ".join(bound_latex(bound) for bound in solution.bounds),
+        "inputs": {name: json_number(value) for name, value in solution.inputs.items()},
+        "assumed": {assumed.name: json_number(assumed.value) for assumed in solution.assumed},
+        "unused": list(solution.unused),
+        "constants": constants_json(solution.constants),
+        "policy": solution.policy,
+        "provenance": solution.provenance,
+        "depth": solution.theorem.setting.depth.counts,
+        "notes": list(solution.notes),
+    }
+    if solution.lower is not None or solution.upper is not None:
+        answer |= {"lower": _end_json(solution.lower), "upper": _end_json(solution.upper)}
+    return answer
+
+
+def reply_json(reply: Reply) -> dict[str, Any]:
+    """The JSON object of an answered query."""
+    return {
+        "query": reply.request.query,
+        "quantity": reply.request.quantity,
+        "inputs": {name: json_number(value) for name, value in reply.inputs.items()},
+        "answers": [solution_json(solution) for solution in reply.answers],
+        "refused": dict(reply.refused),
+        "notes": list(reply.notes),
+    }
+
+
+def formula(solution: Solution) -> str:
+    """The bound in the paper's notation, with the numbers that the user gave and the exponents of poly(…) put in."""
+    numbers = {name: show_fraction(value) for name, value in solution.inputs.items()}
+    numbers |= {use.name: show_fraction(use.value) for use in solution.constants if use.hides.startswith("poly")}
+    return " and ".join(bound_text(bound, numbers) for bound in solution.bounds)
+
+
+def _value(solution: Solution) -> str:
+    """The value as a table shows it."""
+    if solution.status == "empty":
+        return "none: no admissible width"
+    shown = _grouped(solution.number)
+    if solution.upper is not None:
+        shown = f"{shown} to {_grouped(solution.upper.number)}"
+    return f"{shown} (vacuous)" if solution.status == "vacuous" else shown
+
+
+def _grouped(number: str) -> str:
+    return f"{int(number):,}".replace(",", " ") if number.isdigit() and len(number) > 6 else number
+
+
+def _assumed(assumed: Assumed) -> str:
+    value = show_fraction(assumed.value) if isinstance(assumed.value, Fraction) else str(assumed.value)
+    return f"{assumed.name}={value}" + ("" if assumed.why == "default" else f" ({assumed.why})")
+
+
+def constants_line(uses: tuple[ConstantUse, ...]) -> str:
+    """The constants of an answer in one line, those of the unit policy together."""
+    if not uses:
+        return "none hidden: all explicit"
+    unit = [f"{use.name}={show_fraction(use.value)}" for use in uses if use.assumed]
+    others = [f"{use.name}={show_fraction(use.value)} ({use.origin.split(':')[0]})" for use in uses if not use.assumed]
+    return "; ".join(filter(None, [f"unit policy: {', '.join(unit)}" if unit else "", ", ".join(others)]))
+
+
+def reply_text(reply: Reply) -> str:
+    """An answered query as a table, and below it what was assumed and how to set it."""
+    given = ", ".join(f"{name} = {show_fraction(value)}" for name, value in reply.inputs.items())
+    lines = [f"{reply.request.quantity} for {given or 'default inputs'}", ""]
+    rows = [
+        (
+            solution.theorem.key + (" (unfolded)" if solution.theorem.reading == "unfolded" else ""),
+            _wrap(formula(solution), 38),
+            _wrap(_value(solution), 24),
+            _wrap("\n".join(_assumed(assumed) for assumed in solution.assumed) or "nothing", 22),
+            _wrap(_short_constants(solution), 16),
+            _wrap(_provenance(solution), 13),
+        )
+        for solution in reply.answers
+    ]
+    lines.append(
+        tabulate(
+            rows,
+            headers=[
+                "statement",
+                "formula, given numbers put in",
+                "value",
+                "assumed",
+                "constants",
+                "provenance",
+            ],
+            tablefmt="simple_grid",
+            disable_numparse=True,
+        )
+    )
+    lines += ["", "Assumed inputs, each set by adding it to the query:"]
+    for name in dict.fromkeys(a.name for solution in reply.answers for a in solution.assumed):
+        lines.append(f"  {name}=…  {VOCABULARY[name].meaning}")
+    lines += ["", _constants_legend(reply.answers)]
+    unused = {name for solution in reply.answers for name in solution.unused}
+    for name in sorted(unused):
+        keys = [solution.theorem.key for solution in reply.answers if name in solution.unused]
+        lines.append(f"{name} does not enter {', '.join(dict.fromkeys(keys))}")
+    lines.append(
+        "L counts weight matrices in chen2019 and cao2019, hidden layers elsewhere; H=… sets the hidden layers."
+    )
+    lines += [f"{key}: not answered: {reason}" for key, reason in reply.refused.items()]
+    lines += list(reply.notes)
+    notes: dict[str, list[str]] = {}
+    for solution in reply.answers:
+        for note in solution.notes:
+            if note.startswith(("condition unmet", "no width")):
+                notes.setdefault(note, []).append(solution.theorem.key)
+    lines += [f"{', '.join(keys)}: {note}" for note, keys in notes.items()]
+    return "\n".join(lines)
+
+
+def _provenance(solution: Solution) -> str:
+    """The statement's provenance, and which exponents it does not itself give."""
+    reconstructed = [use.name for use in solution.constants if use.origin.startswith("reconstructed")]
+    return solution.provenance + (f"; {', '.join(reconstructed)} reconstructed" if reconstructed else "")
+
+
+def _short_constants(solution: Solution) -> str:
+    if not solution.constants:
+        return "none hidden"
+    names = [f"{use.name}={show_fraction(use.value)}" for use in solution.constants]
+    return f"{solution.policy}: {', '.join(names)}"
+
+
+def _constants_legend(answers: tuple[Solution, ...]) -> str:
+    origins = {
+        use.origin: None for solution in answers for use in solution.constants if not use.origin.startswith("set by")
+    }
+    lines = ["Constants: unit policy puts C = 1 and k = 0 where the paper gives no value; set with --set NAME=VALUE."]
+    lines += [f"  exponents {origin}" for origin in origins if not origin.startswith("unit policy")]
+    unknown = [origin for origin in origins if "(" in origin]
+    lines += ["  some exponents are given by no source at hand: 1 is put in, a guess"] if unknown else []
+    return "\n".join(lines)
+
+
+def _wrap(line: str, width: int) -> str:
+    return "\n".join(
+        piece
+        for part in line.split("\n")
+        for piece in textwrap.wrap(part, width, break_long_words=True, break_on_hyphens=False) or [""]
+    )
+
+
+def solution_text(solution: Solution) -> str:
+    """An evaluated quantity with everything that went into it."""
+    theorem = solution.theorem
+    rows: list[tuple[str, str]] = [
+        ("statement", f"{theorem.key}: {theorem.title} [{theorem.reading}]"),
+        ("source", str(theorem.source)),
+        (
+            solution.quantity,
+            f"{text(solution.symbol)} {RELATIONS[solution.relation]} {_value(solution)}"
+            + (" (smallest integer, proven)" if solution.proven and solution.relation == ">=" else ""),
+        ),
+    ]
+    if solution.log10 is not None:
+        rows.append(("log10", f"{solution.log10:.12g} (before rounding)"))
+    rows.append(("formula", "\n".join(bound_text(bound) for bound in solution.bounds)))
+    rows.append(("numbers put in", formula(solution)))
+    rows.append(("given", ", ".join(f"{k}={show_fraction(v)}" for k, v in solution.inputs.items()) or "nothing"))
+    rows += [
+        ("assumed", f"{_assumed(assumed)}: {VOCABULARY[assumed.name].meaning}; {assumed.how}")
+        for assumed in solution.assumed
+    ]
+    rows += [("not used", name) for name in solution.unused]
+    rows += [
+        (
+            "constant",
+            f"{use.name} = {show_fraction(use.value)}, hidden by {use.hides}"
+            + (f", {use.direction} enough" if use.direction != "any" else "")
+            + f": {use.origin}; set it with --set {use.name}=…",
+        )
+        for use in solution.constants
+    ]
+    rows.append(("policy", solution.policy))
+    rows.append(("provenance", solution.provenance))
+    if any(s.name == "L" for s in theorem.symbols):
+        rows.append(("depth", theorem.setting.depth.counts))
+    rows += [("note", note) for note in solution.notes]
+    return _listing(rows)
+
+
+def _listing(rows: Iterable[tuple[str, str]]) -> str:
+    lines: list[str] = []
+    previous = ""
+    for label, value in rows:
+        head = "" if label == previous else label
+        previous = label
+        for part in value.split("\n"):
+            wrapped = textwrap.wrap(part, WIDTH - 17, break_long_words=True, break_on_hyphens=False) or [""]
+            for piece in wrapped:
+                lines.append(f"{head:<16} {piece}".rstrip())
+                head = ""
+    return "\n".join(lines)
+
+
+def catalogue_text(catalogue: Catalogue) -> str:
+    """All statements in a table."""
+    rows = [
+        (
+            theorem.key,
+            _wrap(theorem.title, 44),
+            _wrap(", ".join(theorem.quantities), 34),
+            theorem.provenance,
+            ", ".join(reading.reading for reading in catalogue.readings(theorem.key)),
+        )
+        for theorem in catalogue.values()
+    ]
+    return tabulate(rows, headers=["statement", "what it says", "quantities", "provenance", "readings"])
+
+
+def catalogue_json(catalogue: Catalogue) -> dict[str, Any]:
+    """All statements as JSON."""
+    return {
+        "theorems": [
+            {
+                "theorem": theorem.key,
+                "title": theorem.title,
+                "source": str(theorem.source),
+                "quantities": list(theorem.quantities),
+                "provenance": theorem.provenance,
+                "readings": [reading.reading for reading in catalogue.readings(theorem.key)],
+            }
+            for theorem in catalogue.values()
+        ]
+    }
+
+
+def _constant_text(constant: HiddenConstant) -> str:
+    value = "" if constant.value is None else f" = {show_fraction(constant.value)}"
+    direction = "" if constant.direction == "any" else f", {constant.direction} enough"
+    return f"{constant.name}{value}: hidden by {constant.hides}{direction}" + (
+        f"; {constant.origin}" if constant.origin else ""
+    )
+
+
+def _bound_line(bound: Bound) -> str:
+    promise = (
+        f", with probability ≥ {text(bound.probability)} over the {bound.over}" if isinstance(bound, Guarantee) else ""
+    )
+    note = f" ({bound.note})" if bound.note else ""
+    provenance = f" [{bound.provenance}]" if bound.provenance else ""
+    return f"{bound_text(bound)}{promise}{note}{provenance}"
+
+
+def theorem_text(theorem: Theorem) -> str:
+    """A statement in full."""
+    setting = theorem.setting
+    rows: list[tuple[str, str]] = [
+        ("statement", f"{theorem.key}: {theorem.title} [{theorem.reading}]"),
+        ("source", str(theorem.source)),
+        ("provenance", theorem.provenance),
+        ("network", setting.network),
+        ("initialization", setting.init),
+        ("loss", setting.loss),
+        ("algorithm", setting.algorithm),
+        ("depth", setting.depth.counts),
+    ]
+    rows += [("hypothesis", f"{h.name}: {h.statement}") for h in theorem.hypotheses]
+    rows += [("condition", _bound_line(bound)) for bound in theorem.conditions]
+    rows += [("prescription", _bound_line(bound)) for bound in theorem.prescriptions]
+    rows += [("guarantee", _bound_line(bound)) for bound in theorem.guarantees]
+    rows += [("supplies", f"{text(symbol)} = {text(expr)}") for symbol, expr in theorem.supplies.items()]
+    rows += [("constant", _constant_text(constant)) for constant in theorem.constants]
+    rows += [("symbol", f"{text(symbol)}: {VOCABULARY[symbol.name].meaning}") for symbol in theorem.symbols]
+    rows += [("note", note) for note in theorem.notes]
+    return _listing(rows)
+
+
+def theorem_json(theorem: Theorem) -> dict[str, Any]:
+    """A statement in full, as JSON."""
+
+    def bounds(group: Iterable[Bound]) -> list[dict[str, Any]]:
+        return [
+            {
+                "symbol": bound.symbol.name,
+                "quantity": VOCABULARY[bound.symbol.name].quantity,
+                "relation": bound.relation,
+                "formula": text(bound.expr),
+                "latex": bound_latex(bound),
+                "note": bound.note,
+            }
+            | ({"probability": str(bound.probability), "over": bound.over} if isinstance(bound, Guarantee) else {})
+            for bound in group
+        ]
+
+    return {
+        "theorem": theorem.key,
+        "reading": theorem.reading,
+        "title": theorem.title,
+        "source": str(theorem.source),
+        "provenance": theorem.provenance,
+        "setting": {
+            "network": theorem.setting.network,
+            "init": theorem.setting.init,
+            "loss": theorem.setting.loss,
+            "algorithm": theorem.setting.algorithm,
+            "depth": theorem.setting.depth.counts,
+        },
+        "hypotheses": [
+            {"name": h.name, "statement": h.statement, "symbol": h.symbol.name if h.symbol else None}
+            for h in theorem.hypotheses
+        ],
+        "conditions": bounds(theorem.conditions),
+        "prescriptions": bounds(theorem.prescriptions),
+        "guarantees": bounds(theorem.guarantees),
+        "constants": [
+            {
+                "name": constant.name,
+                "hides": constant.hides,
+                "role": constant.role,
+                "direction": constant.direction,
+                "value": None if constant.value is None else json_number(constant.value),
+                "origin": constant.origin,
+            }
+            for constant in theorem.constants
+        ],
+        "supplies": {symbol.name: latex(expr) for symbol, expr in theorem.supplies.items()},
+        "symbols": [symbol.name for symbol in theorem.symbols],
+        "notes": list(theorem.notes),
+    }
