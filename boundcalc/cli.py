@@ -67,9 +67,10 @@ def _reading_option(command: Command) -> Command:
     )(command)  # fmt: skip
 
 
-@click.group(cls=_AskByDefault, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_AskByDefault, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="boundcalc")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Bounds of deep-learning theory, computable, with every hidden constant explicit.
 
     \b
@@ -77,6 +78,8 @@ def cli() -> None:
     boundcalc eval chen2019/thm2.1 width L=5 R=1 n=1000 delta=0.05
     boundcalc verify chen2019/thm2.1 --data digits --classes 3,8 --out runs/digits
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 @cli.command()
@@ -155,6 +158,127 @@ def evaluate_quantity(
     _print(solution_json(solution) if as_json else solution_text(solution))
     if solution.status == "empty":
         sys.exit(INFEASIBLE)
+
+
+@cli.command()
+@click.argument("theorem")
+@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option("--data", required=True, metavar="SOURCE", help="digits, breast_cancer, wine, or a .npz or .csv file.")
+@click.option("--classes", metavar="A,B", help="The two classes to tell apart; A becomes +1, B −1.")
+@click.option("--label", metavar="COLUMN", help="Label column of a CSV file, by name or number; the last by default.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run.")
+@click.option("--width", metavar="M", help="Width to train at where the prescribed one is out of reach [default: 64].")
+@click.option("--trials", metavar="N", help="Number of inits [default: the fewest that could support 1 − δ].")
+@click.option("--seed", default="0", show_default=True, metavar="N", help="Seed of the inits and of the split.")
+@click.option("--test-fraction", default="1/4", show_default=True, metavar="F", help="Share of examples held out.")
+@click.option("--dtype", default="float32", show_default=True, metavar="TYPE", help="float32 or float64.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@_constant_options
+@_json_option
+def verify(
+    theorem: str,
+    values: tuple[str, ...],
+    data: str,
+    classes: str | None,
+    label: str | None,
+    out: Path,
+    width: str | None,
+    trials: str | None,
+    seed: str,
+    test_fraction: str,
+    dtype: str,
+    device: str,
+    settings: tuple[str, ...],
+    constants_file: Path | None,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Train at what a THEOREM prescribes and check what it guarantees; leaves a report in DIR.
+
+    The same command again continues a run that was cut off. Inputs: epsilon, delta, L, alpha, R.
+    """
+    from boundcalc.catalogue import CATALOGUE
+
+    CATALOGUE.find(theorem)  # An unknown name is said at once, before anything heavy is loaded.
+    inputs = parse_values(values)
+    fraction = parse_number(test_fraction, "--test-fraction")
+    if not 0 < fraction < 1:
+        raise InputError(f"--test-fraction {test_fraction} is not between 0 and 1; give 1/4, say")
+    from boundcalc.verify.runner import Options, make_plan, run
+
+    options = Options(
+        data=data,
+        classes=_two(classes),
+        label=label,
+        test_fraction=fraction,
+        width=_whole(width, "--width"),
+        trials=_whole(trials, "--trials"),
+        seed=_whole(seed, "--seed", least=0) or 0,
+        dtype=dtype,
+        device=device,
+    )
+    plan = make_plan(theorem, options, inputs, _policy(settings, constants_file))
+    if strict and plan.assumed:
+        names = ", ".join(assumed.name for assumed in plan.assumed)
+        raise InputError(f"--strict: {theorem} would assume {names}; give each as name=value")
+    with _ProgressBar() as bar:
+        result = run(plan, out, bar.show)
+    from boundcalc.report.verification import verdict_line, verification_json, width_line, write_reports
+
+    paths = write_reports(result, out)
+    if as_json:
+        _print(verification_json(result))
+    else:
+        click.echo(width_line(result))
+        click.echo(verdict_line(result))
+        click.echo(f"wrote {', '.join(str(path) for path in paths)}")
+    if result.verdict in ("refuted at these constants", "premise unmet", "out of reach"):
+        sys.exit(INFEASIBLE)
+
+
+class _ProgressBar:
+    """One line on stderr for each stage of a run."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._stage = ""
+
+    def __enter__(self) -> _ProgressBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def show(self, stage: str, step: int, steps: int) -> None:
+        """Show how far a stage is."""
+        from tqdm import tqdm
+
+        if stage != self._stage:
+            if self._bar is not None:
+                self._bar.close()
+            # A bar that is rewritten in place only where there is someone to see it; else a line now and then.
+            self._bar = tqdm(total=steps, desc=stage, file=sys.stderr, mininterval=0.2 if sys.stderr.isatty() else 10)
+            self._stage = stage
+        self._bar.update(step - self._bar.n)
+
+
+def _two(classes: str | None) -> tuple[str, str] | None:
+    if classes is None:
+        return None
+    parts = [part.strip() for part in classes.split(",")]
+    if len(parts) != 2 or not all(parts) or parts[0] == parts[1]:
+        raise InputError(f"--classes {classes!r} does not name two different classes; give --classes 3,8, say")
+    return parts[0], parts[1]
+
+
+def _whole(text: str | None, what: str, least: int = 1) -> int | None:
+    if text is None:
+        return None
+    value = parse_number(text, what)
+    if value.denominator != 1 or value < least:
+        raise InputError(f"{what} {text} is not an integer ≥ {least}")
+    return int(value)
 
 
 def parse_values(assignments: Iterable[str]) -> dict[str, Fraction]:

@@ -71,7 +71,7 @@ class HiddenConstant(sympy.Symbol):
         return (*super()._hashable_content(), self.hides, self.role, self.direction, self.value, self.origin)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        facts = dict(hides=self.hides, role=self.role, direction=self.direction, value=self.value, origin=self.origin)
+        facts = {slot: getattr(self, slot) for slot in self.__slots__}
         return _rebuild, (self.name, facts)
 
 
@@ -205,7 +205,7 @@ class ConstantPolicy:
 
     `unit`: C = 1, k = 0, exponents as the source lists them (1 where it lists none, and said so). Values in
     `values` go before that, and make the policy `explicit`. A name there is, from the most to the least specific:
-    `key:C_m` (that constant of that statement), `C_m` (of any statement), `C`, `k` or `p` (every constant of that role).
+    `key:C_m` (that constant of that statement), `C_m` (of any statement), `C`, `k` or `p` (all constants of that role).
     """
 
     values: Mapping[str, Fraction] = field(default_factory=lambda: MappingProxyType({}))

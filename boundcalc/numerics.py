@@ -140,18 +140,13 @@ def positive_ball(expr: sympy.Expr, values: Values) -> arb:
     """Enclose `expr`, which must come out finite and positive, to some 30 digits.
 
     Raises:
-        NumericsError: the value is zero, negative, infinite or undefined at these inputs.
+        NumericsError: the value is not a finite positive number; the message says what it is instead.
     """
     ball = refine(expr, values, _tight)
-    if not _tight(ball) or not bool(ball > 0):
-        raise NumericsError(f"{shorten(expr)} is not a finite positive number at these inputs")
-    return ball
-
-
-def shorten(expr: sympy.Expr, length: int = 120) -> str:
-    """The expression as one line of at most `length` characters."""
-    text = str(expr)
-    return text if len(text) <= length else text[: length - 1] + "…"
+    if _tight(ball) and bool(ball > 0):
+        return ball
+    kind = "negative" if bool(ball < 0) else "zero" if bool(ball.contains(0)) else "infinite or undefined"
+    raise NumericsError(kind)
 
 
 def log10(ball: arb) -> float:
@@ -258,9 +253,9 @@ def round_significant(ball: arb, rounding: Rounding, digits: int = 12) -> Scaled
         exponent = int(_fraction((ball.log() / arb(10).log()).mid().floor().mid()))
         # Scaled into [1, 10) first, so that only numbers of moderate size become fractions.
         low, high = _ends(ball / arb(10) ** exponent)
-    end = (high if rounding == "up" else low) * 10 ** (digits - 1)
-    # A value that is a short decimal to within the ball's error is that decimal: 0.05, not 0.0500000000001.
-    nearest = round(end)
-    if abs(end - nearest) < Fraction(1, 10**15):
+    low, high = low * 10 ** (digits - 1), high * 10 ** (digits - 1)
+    # A decimal inside the ball is taken for the value itself: 0.05, not 0.0500000000001.
+    nearest = round(low)
+    if low <= nearest <= high:
         return Scaled(nearest, exponent - digits + 1)
-    return Scaled(int(-(-end // 1) if rounding == "up" else end // 1), exponent - digits + 1)
+    return Scaled(int(-(-high // 1) if rounding == "up" else low // 1), exponent - digits + 1)

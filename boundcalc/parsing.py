@@ -15,6 +15,7 @@ LARGEST_EXPONENT = 300
 """Inputs reach from 10^−300 to 10^300; answers have no such limit."""
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
+_FOLDED = str.maketrans("−–⁄×ϵϕ", "--/*εφ")
 _DECIMAL = r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 NUMBER = rf"[+-]?{_DECIMAL}(?:\s*(?:\^|\*\*)\s*(?:\(\s*[+-]?\d+\s*\)|[+-]?\d+))?(?:\s*/\s*{_DECIMAL})?\s*%?"
 """A regular expression for a number in normalized text."""
@@ -28,7 +29,7 @@ def normalize(text: str) -> str:
     text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+", lambda run: "^" + run[0].translate(_SUPERSCRIPTS), text)
     # NFKC would turn the lambda's subscript and the half sign into something longer, which is what we want.
     text = unicodedata.normalize("NFKC", text)
-    return text.translate(str.maketrans({"−": "-", "–": "-", "⁄": "/", "×": "*", "ϵ": "ε", "ϕ": "φ"}))
+    return text.translate(_FOLDED)
 
 
 def parse_number(text: str, what: str = "value") -> Fraction:
@@ -65,7 +66,7 @@ def parse_number(text: str, what: str = "value") -> Fraction:
 
 
 def _decimal(text: str, whole: str, what: str) -> Fraction:
-    mantissa, _, exponent = text.lower().partition("e")
+    exponent = text.lower().partition("e")[2]
     if exponent and abs(int(exponent)) > LARGEST_EXPONENT + 100:
         raise InputError(_too_extreme(whole, what))
     return Fraction(text)

@@ -54,8 +54,8 @@ _TARGETS: Mapping[str, str] = MappingProxyType(
 """Words that a number turns into an input by way of a conversion."""
 
 _LINKS = (
-    "=", ":", "<=", ">=", "<", ">", "≤", "≥", "~", "≈", "of", "is", "equal to", "equals", "at most", "at least", "about", "up to",
-    "below", "under", "being",
+    "=", ":", "<=", ">=", "<", ">", "≤", "≥", "~", "≈", "of", "is", "equal to", "equals", "at most", "at least",
+    "about", "up to", "below", "under", "being",
 )  # fmt: skip
 
 _FILLERS = frozenset(
@@ -68,7 +68,7 @@ _FILLERS = frozenset(
     "theorem theorems statement statements probability data it's gradient descent gd , ; ? . ! ( ) and/or".split()
 )
 
-_PHRASES = sorted({*_QUANTITY_WORDS, *ALIASES, *_TARGETS, *(link for link in _LINKS)}, key=lambda phrase: -len(phrase))
+_PHRASES = sorted({*_QUANTITY_WORDS, *ALIASES, *_TARGETS, *_LINKS}, key=lambda phrase: -len(phrase))
 
 
 @dataclass(frozen=True)

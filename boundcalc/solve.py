@@ -15,7 +15,8 @@ import sympy
 from flint import arb, ctx
 
 from boundcalc.constants import ConstantPolicy, ConstantUse, HiddenConstant, explicit, hidden_constants
-from boundcalc.errors import InputError, UnknownNameError
+from boundcalc.errors import InputError, NumericsError, UnknownNameError
+from boundcalc.notation import text
 from boundcalc.numerics import (
     Rounding,
     Scaled,
@@ -73,8 +74,9 @@ class End:
 class Solution:
     """A value, its status, and everything that went in.
 
-    `bounds` are the inequalities as the paper writes them. `value` is rounded so that the inequality holds, `log10` is that of the bound before rounding. Where the admissible
-    set is an interval, `lower` and `upper` are its ends and `value` is the lower one.
+    `bounds` are the inequalities as the paper writes them. `value` is rounded so that the inequality holds, `log10` is
+    that of the bound before rounding. Where the admissible set is an interval, `lower` and `upper` are its ends and
+    `value` is the lower one.
     """
 
     theorem: Theorem
@@ -173,7 +175,7 @@ def evaluate(
     caps = also if symbol == m else ()
     context.fill({s for bound in (*bounds, *caps) for s in _inputs_of(bound)} - {symbol}, frozenset({symbol}))
     context.require_complete(strict, name)
-    unmet = context.unmet_conditions() if isinstance(bounds[0], Guarantee) else ()
+    unmet = context.unmet(symbol)
     notes = [bound.note for bound in bounds if bound.note]
     notes += [
         f"{symbol.name} also enters the condition on {other.symbol.name}"
@@ -237,6 +239,8 @@ def check_inputs(theorem: Theorem, given: Mapping[str, Fraction]) -> dict[str, F
         if mine in own and other not in own and other in inputs:
             inputs[mine] = inputs.pop(other)
     depth = theorem.setting.depth
+    if depth.hidden is None and inputs.get("H", 1) != 1:
+        raise InputError(f"H = {inputs['H']} contradicts {theorem.key}, which is about {depth.counts}")
     if "H" in inputs and depth.hidden is not None:
         if "L" in inputs:
             raise InputError("L and H (hidden layers) are both given; give one of them")
@@ -319,29 +323,39 @@ class _Context:
         return () if any(b.expr.free_symbols & pending for b in bounds) else bounds
 
     def _rounded(self, symbol: sympy.Symbol, expr: sympy.Expr, rounding: Rounding) -> Fraction | Scaled:
-        ball = positive_ball(expr, self.values)
+        ball = _positive(symbol, expr, self.values)
         if symbol_of(symbol).domain.integer and fits_integer(ball):
             return Fraction(max(round_to_integer(expr, self.values, rounding).value, 1))
         return round_significant(ball, rounding)
 
-    def unmet_conditions(self) -> tuple[str, ...]:
-        """The conditions of the statement that fail at the values in use; those without all their values are left."""
-        unmet = []
-        for condition in self.theorem.conditions:
-            known = {s for s in self.values if not isinstance(s, HiddenConstant)}
-            known |= {VOCABULARY[name].expr for name in self.inputs}
-            symbols = _inputs_of(condition)
-            if not {s for s in symbols if not isinstance(s, HiddenConstant)} <= known:
+    def unmet(self, asked: sympy.Symbol) -> tuple[str, ...]:
+        """What the statement needs, or prescribes, and the values in use do not satisfy.
+
+        Only what can be decided without assuming anything more: conditions whose values are all there, and inequalities
+        prescribed for an input that the user gave. The number of iterations is none of them: more do no harm.
+        """
+        notes = []
+        given = {VOCABULARY[name].expr for name in self.inputs}
+        known = {s for s in self.values if not isinstance(s, HiddenConstant)} | given
+        prescribed = [
+            bound
+            for bound in self.theorem.prescriptions
+            if bound.relation != "=" and bound.symbol in given and bound.symbol.name not in ("T", "K")
+        ]
+        for bound in (*self.theorem.conditions, *prescribed):
+            needed = _inputs_of(bound) | {bound.symbol}
+            symbols = {s for s in needed if not isinstance(s, HiddenConstant)}
+            if asked in symbols or not symbols <= known:
                 continue
-            self.fill(symbols, frozenset())
-            if bound_holds(condition, self.values) is False:
-                text = show_value(self.values[condition.symbol])
-                bound = log10(positive_ball(condition.expr, self.values))
-                unmet.append(
-                    f"condition unmet: {condition.symbol} = {text}, but the statement needs "
-                    f"{condition.symbol} {condition.relation} 10^{bound:.6g} at these inputs and constants"
+            self.fill(needed, frozenset())
+            if bound_holds(bound, self.values) is False:
+                limit = End(None, log10(_positive(bound.symbol, bound.expr, self.values)))
+                kind = "condition unmet" if isinstance(bound, Condition) else "prescription not followed"
+                notes.append(
+                    f"{kind}: {bound.symbol} = {show_value(self.values[bound.symbol])}, but the statement asks for "
+                    f"{bound.symbol} {bound.relation} {limit.number} at these inputs and constants"
                 )
-        return tuple(unmet)
+        return tuple(notes)
 
     def require_complete(self, strict: bool, quantity: str) -> None:
         """Refuse what was assumed, in a strict evaluation."""
@@ -396,8 +410,18 @@ def _below(upper: End, lower: End) -> bool:
     return None not in (upper.value, lower.value) and int(upper.value or 0) < int(lower.value or 0)
 
 
+def _positive(symbol: sympy.Symbol, expr: sympy.Expr, values: Values) -> arb:
+    """The value of a bound, which means something only if it is finite and positive."""
+    try:
+        return positive_ball(expr, values)
+    except NumericsError as problem:
+        numbers = {s.name: show_value(v) for s, v in values.items() if s in expr.free_symbols}
+        shown = ", ".join(f"{name}={value}" for name, value in numbers.items() if len(value) < 30)
+        raise NumericsError(f"the bound on {symbol}, {text(expr)}, is {problem} at {shown}; change an input") from None
+
+
 def _explicit_end(symbol: sympy.Symbol, expr: sympy.Expr, rounding: Rounding, values: Values) -> End:
-    ball = positive_ball(expr, values)
+    ball = _positive(symbol, expr, values)
     if not symbol_of(symbol).domain.integer:
         return End(str(round_significant(ball, rounding)), log10(ball))
     if not fits_integer(ball):

@@ -108,7 +108,7 @@ class Prescription(Bound):
 class Guarantee(Bound):
     """What the statement promises, with the probability (1 where it promises it surely) and over what it is taken."""
 
-    probability: sympy.Expr = sympy.Integer(1)
+    probability: sympy.Expr = sympy.S.One
     over: str = "initialization"
 
     @property

@@ -294,12 +294,34 @@ def poly(of: str, label: str, origin: str, **powers: int) -> sympy.Expr:
     )
 
 
+LEARNS = Guarantee(
+    error,
+    "<=",
+    epsilon,
+    rising=(epsilon,),
+    probability=1 - delta,
+    over="initialization and sample",
+    note="at some iterate",
+)
+
+
 def learns(
-    poly_m: sympy.Expr, poly_n: sympy.Expr, poly_K: sympy.Expr, K_rising: tuple[sympy.Symbol, ...]
-) -> dict[str, tuple[Condition | Prescription, ...]]:
+    number: str,
+    title: str,
+    assumption: Hypothesis,
+    poly_m: sympy.Expr,
+    poly_n: sympy.Expr,
+    poly_K: sympy.Expr,
+    K_rising: tuple[sympy.Symbol, ...],
+) -> Theorem:
     """The common form of Corollaries 3.2 and 3.3, as stated."""
-    return {
-        "conditions": (
+    return Theorem(
+        key=f"cao2020/cor{number}",
+        title=title,
+        source=CAO2020.at(f"Corollary {number}"),
+        setting=HE_DEEP_RELU,
+        hypotheses=(*ALWAYS, assumption),
+        conditions=(
             Condition(
                 m,
                 ">=",
@@ -315,11 +337,12 @@ def learns(
                 falling=(gamma, epsilon, delta),
             ),
         ),
-        "prescriptions": (
+        prescriptions=(
             Prescription(eta, "=", O(4**-L * L**-3 * gamma**2 / m, "eta", "small"), rising=(gamma,), falling=(L, m)),
             Prescription(K, "=", Otilde(poly_K, "K") * epsilon**-2, rising=K_rising, falling=(gamma, epsilon)),
         ),
-    }
+        guarantees=(LEARNS,),
+    )
 
 
 def unfolded(stated: Theorem, lemma: str, B_of_lemma: sympy.Expr, m_star: sympy.Expr, n_star: sympy.Expr) -> Theorem:
@@ -346,48 +369,28 @@ def unfolded(stated: Theorem, lemma: str, B_of_lemma: sympy.Expr, m_star: sympy.
     )
 
 
-LEARNS = Guarantee(
-    error,
-    "<=",
-    epsilon,
-    rising=(epsilon,),
-    probability=1 - delta,
-    over="initialization and sample",
-    note="at some iterate",
-)
-
-COR_3_2 = Theorem(
-    key="cao2020/cor3.2",
-    title="GD learns data separable by random ReLU features",
-    source=CAO2020.at("Corollary 3.2"),
-    setting=HE_DEEP_RELU,
-    hypotheses=(*ALWAYS, RANDOM_FEATURES),
-    **learns(
-        poly("2^L, 1/γ", "m", FROM_PROOF, L=24, two_L=8, gamma=8),
-        poly("2^L, 1/γ", "n", FROM_PROOF, L=4, two_L=2, gamma=2),
-        poly("2^L, 1/γ", "K", FROM_3_2, L=3, two_L=4, gamma=4),
-        K_rising=(L,),
-    ),
-    guarantees=(LEARNS,),
+COR_3_2 = learns(
+    "3.2",
+    "GD learns data separable by random ReLU features",
+    RANDOM_FEATURES,
+    poly("2^L, 1/γ", "m", FROM_PROOF, L=24, two_L=8, gamma=8),
+    poly("2^L, 1/γ", "n", FROM_PROOF, L=4, two_L=2, gamma=2),
+    poly("2^L, 1/γ", "K", FROM_3_2, L=3, two_L=4, gamma=4),
+    K_rising=(L,),
 )
 COR_3_2_UNFOLDED = unfolded(
     COR_3_2, "Lemma 4.4", 2**-L * gamma, L**24 * 2 ** (8 * L) * gamma**-8, L**4 * 4**L * gamma**-2
 )
 
-COR_3_3 = Theorem(
-    key="cao2020/cor3.3",
-    title="GD learns data separable by the conjugate kernel",
-    source=CAO2020.at("Corollary 3.3"),
-    setting=HE_DEEP_RELU,
-    hypotheses=(*ALWAYS, CONJUGATE_KERNEL),
-    **learns(
-        poly("L, 1/γ", "m", FROM_PROOF, L=24, gamma=8),
-        poly("L, 1/γ", "n", FROM_PROOF, L=4, gamma=2),
-        poly("1/γ", "K", FROM_3_2, gamma=4),
-        K_rising=(),
-    ),
-    guarantees=(LEARNS,),
-    notes=("the step size is printed with the factor 4^(−L) of Corollary 3.2",),
+# The step size is printed with the factor 4^(−L) of Corollary 3.2.
+COR_3_3 = learns(
+    "3.3",
+    "GD learns data separable by the conjugate kernel",
+    CONJUGATE_KERNEL,
+    poly("L, 1/γ", "m", FROM_PROOF, L=24, gamma=8),
+    poly("L, 1/γ", "n", FROM_PROOF, L=4, gamma=2),
+    poly("1/γ", "K", FROM_3_2, gamma=4),
+    K_rising=(),
 )
 COR_3_3_UNFOLDED = unfolded(COR_3_3, "Lemma 4.5", gamma, L**24 * gamma**-8, L**4 * gamma**-2)
 

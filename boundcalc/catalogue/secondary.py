@@ -151,7 +151,6 @@ DU2019 = Theorem(
             loss_ratio,
             "<=",
             (1 - eta * lambda_0 / 2) ** T,
-            falling=(T,),
             probability=1 - delta,
             note="for every T",
         ),

@@ -169,7 +169,7 @@ def reply_text(reply: Reply) -> str:
     notes: dict[str, list[str]] = {}
     for solution in reply.answers:
         for note in solution.notes:
-            if note.startswith(("condition unmet", "no width")):
+            if note.startswith(("condition unmet", "prescription not", "no width")):
                 notes.setdefault(note, []).append(solution.theorem.key)
     lines += [f"{', '.join(keys)}: {note}" for note, keys in notes.items()]
     return "\n".join(lines)
@@ -215,7 +215,8 @@ def solution_text(solution: Solution) -> str:
         ("source", str(theorem.source)),
         (
             solution.quantity,
-            f"{text(solution.symbol)} {RELATIONS[solution.relation]} {_value(solution)}"
+            (f"{text(solution.symbol)} {RELATIONS[solution.relation]} " if solution.status != "empty" else "")
+            + _value(solution)
             + (" (smallest integer, proven)" if solution.proven and solution.relation == ">=" else ""),
         ),
     ]

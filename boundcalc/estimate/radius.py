@@ -1,0 +1,286 @@
+"""The radius R of chen2019's assumption (A), bounded from above with a certificate.
+
+(A): there are R > 0 and W* with ‖W*_l − W_l^(0)‖_F ≤ R·m^(−α) for every layer l such that L_i(W*) =
+log(1 + e^{−y_i f_{W*}(x_i)}) < ε for EVERY i. Any such W* shows that the least R is at most m^α · max_l
+‖W*_l − W_l^(0)‖_F; the search below looks for a W* that makes this small, and what it finds is checked again
+in float64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from boundcalc.errors import InputError
+from boundcalc.estimate.estimate import Estimate
+from boundcalc.train.dense import DenseEngine, peak_bytes
+from boundcalc.train.devices import available_bytes, resolve_device
+from boundcalc.train.networks import Network, check_trials, initial_blocks
+
+# The search. None of these numbers touches what is certified: they set how small R gets and how soon.
+_AIM = 0.01  # aim at margins this much (times 1 + |z*|) above the z* that is needed
+_HINGE_POWER = 1.5  # norm of the vector of violations that a step reduces
+_MOMENTUM = 0.5  # once within a ball; before, momentum overshoots and the weights end far away
+_FIRST_RELAXATION = 0.7  # share of the step that would remove the violations of a linear function
+_SHRINK, _LEAST_SHRINK = 0.05, 0.004  # how much smaller the next ball is; below the least, stop
+_PATIENCE = 20  # steps without progress before shrinking more cautiously
+
+
+@dataclass(frozen=True)
+class RadiusCertificate:
+    """Upper estimates of the least R of chen2019's assumption (A), one for each init, with their evidence.
+
+    radius: (S,) R_s = m^α · max_l ‖W*_l − W_l^(0)‖_F, nan where no W* was found. worst_loss: (S,) max_i
+    L_i(W*) in float64, below ε wherever the radius is given. steps: (S,) the step at which W* was met, −1
+    if never. layer_distances: (S, layers) ‖W*_l − W_l^(0)‖_F in float64. converged: (S,) whether W* was
+    found. witness: W* itself, one (S, rows, cols) per layer on the CPU (W^(0) for trials without), if it
+    was asked for.
+    """
+
+    epsilon: float
+    alpha: float
+    trials: tuple[int, ...]
+    radius: NDArray[np.float64]
+    worst_loss: NDArray[np.float64]
+    steps: NDArray[np.int64]
+    layer_distances: NDArray[np.float64]
+    converged: NDArray[np.bool_]
+    witness: tuple[torch.Tensor, ...] | None = None
+
+    @property
+    def slack(self) -> NDArray[np.float64]:
+        """(S,) ε − max_i L_i(W*), positive where the radius is given, nan elsewhere."""
+        return np.asarray(np.where(self.converged, self.epsilon - self.worst_loss, np.nan))
+
+    def estimate(self) -> Estimate:
+        """Return the largest R over the inits: with it, (A) holds for every one of them (upper estimate)."""
+        found = int(self.converged.sum())
+        return Estimate(
+            name="R",
+            symbol="R",
+            value=float(self.radius.max()) if found == len(self.trials) else math.inf,
+            direction="upper",
+            method=f"projected descent from {len(self.trials)} inits, {found} of them certified in float64",
+            converged=found == len(self.trials),
+        )
+
+
+def certify_radius(
+    network: Network,
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    *,
+    epsilon: float,
+    alpha: float,
+    trials: Sequence[int],
+    seed: int,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+    max_steps: int = 2000,
+    keep_witness: bool = False,
+    on_step: Callable[[int], None] | None = None,
+) -> RadiusCertificate:
+    """Return upper estimates of the least R for which chen2019's assumption (A) holds, one per init.
+
+    network: of chen2019 (`scaled_relu`), output scale m^α. X: (n, d) unit rows, y: (n,) ±1. L_i < ε is y_i
+    f(x_i) > z* = −log(e^ε − 1). Search, from W^(0): steps on the violations h_i = max(0, z − y_i f(x_i)), z
+    slightly above z*, that move every layer by the same Frobenius length (the steepest descent in the norm
+    max_l ‖·‖_F by which (A) measures), as far as would remove ‖h‖ if f were linear (Polyak's step). Each
+    time all margins exceed z*, the weights are drawn into a ball around W^(0) that is slightly smaller than
+    the one needed so far, and the search goes on inside it, until it stops making progress or after
+    max_steps.
+
+    The W* found is re-evaluated in float64, trial by trial; what fails there is not reported as found. R_s
+    is an upper estimate of the least R, exact up to float64 rounding as such; it says nothing of how far
+    below the least R lies. Memory: about 5 times the weights of the trials that are in progress together
+    (as many as fit into half of what is available). on_step(t) is called after every step of every such
+    group.
+
+    Raises InputError for ε or max_steps not positive, a scale of the network other than m^α, labels other
+    than ±1, and everything that `DenseEngine` refuses.
+    """
+    if not (epsilon > 0 and math.isfinite(epsilon)):
+        raise InputError(f"epsilon = {epsilon!r}; use a positive number")
+    if max_steps < 1:
+        raise InputError(f"max_steps = {max_steps!r}; use a whole number ≥ 1")
+    scale = float(network.width) ** alpha
+    if not math.isclose(network.output_scale, scale, rel_tol=1e-9):
+        raise InputError(
+            f"alpha = {alpha!r}: m^alpha is {scale:.6g} but the network's output scale is "
+            f"{network.output_scale:.6g}; give the alpha of scaled_relu"
+        )
+    labels = torch.tensor(np.asarray(y, dtype=np.float64))
+    if labels.shape != (X.shape[0],) or not bool((labels.abs() == 1).all()):
+        raise InputError(f"labels of shape {tuple(labels.shape)}; give {X.shape[0]} labels, each −1 or +1")
+    check_trials(seed, trials)
+    at = resolve_device(str(device))
+    inputs = torch.tensor(X, dtype=torch.float64, device=at)
+    needed = _needed_margin(epsilon)
+    group = _group_size(network, X.shape[0], dtype, at)
+
+    parts = []
+    for first in range(0, len(trials), group):
+        engine = DenseEngine(network, inputs, trials=trials[first : first + group], seed=seed, dtype=dtype, device=at)
+        found, met = _search(engine, labels.to(at, dtype), needed, max_steps, on_step)
+        losses, distances = [], []
+        for position, trial in enumerate(engine.trials):
+            weights = [layer[position].double() for layer in found]
+            losses.append(_worst_loss(network, weights, inputs, labels.to(at)))
+            distances.append(_distances(network, weights, seed, trial))
+        kept = tuple(layer.cpu() for layer in found) if keep_witness else None
+        parts.append((met.cpu().numpy(), np.array(losses), np.array(distances), kept))
+
+    steps = np.concatenate([part[0] for part in parts]).astype(np.int64)
+    worst_loss = np.concatenate([part[1] for part in parts])
+    layer_distances = np.concatenate([part[2] for part in parts])
+    converged = (steps >= 0) & (worst_loss < epsilon)
+    radius = scale * layer_distances.max(axis=1)
+    witnesses = [part[3] for part in parts if part[3] is not None]
+    return RadiusCertificate(
+        epsilon=epsilon,
+        alpha=alpha,
+        trials=tuple(int(trial) for trial in trials),
+        radius=np.where(converged, radius, np.nan),
+        worst_loss=worst_loss,
+        steps=np.where(converged, steps, -1),
+        layer_distances=np.where(converged[:, None], layer_distances, np.nan),
+        converged=converged,
+        witness=tuple(torch.cat(layers) for layers in zip(*witnesses, strict=True)) if witnesses else None,
+    )
+
+
+def _needed_margin(epsilon: float) -> float:
+    """Return z* with log(1 + e^{−z*}) = ε: −log(e^ε − 1), without overflow for large ε."""
+    return -(epsilon + math.log(-math.expm1(-epsilon)))
+
+
+def _group_size(network: Network, n: int, dtype: torch.dtype, device: torch.device) -> int:
+    # Weights, their start, direction, best so far, and the difference to the start: 4 more than the
+    # engine's own.
+    one = peak_bytes(network, n, 1, dtype) + 4 * network.weight_bytes(dtype.itemsize)
+    return max(1, available_bytes(device) // 2 // one)
+
+
+def _search(
+    engine: DenseEngine,
+    y: torch.Tensor,
+    needed: float,
+    max_steps: int,
+    on_step: Callable[[int], None] | None,
+) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """Return the best weights found, (S, rows, cols) per layer, and the steps (S,) that met them (−1: none).
+
+    Every decision is taken trial by trial, so that a trial's course does not depend on its companions.
+    """
+    weights = engine.weights
+    start = [layer.clone() for layer in weights]
+    best = [layer.clone() for layer in weights]
+    direction = [torch.zeros_like(layer) for layer in weights]
+    aim = needed + _AIM * (1.0 + abs(needed))
+    accept = needed + 1e-4 * (1.0 + abs(needed))  # float32 rounding must not undo it in float64
+
+    trials = len(engine.trials)
+
+    def constant(value: float) -> torch.Tensor:
+        return torch.full((trials,), value, dtype=engine.dtype, device=engine.device)
+
+    radius = constant(math.inf)  # max_l ‖best_l − start_l‖_F
+    met = torch.full((trials,), -1, dtype=torch.int64, device=engine.device)
+    shrink = constant(_SHRINK)
+    relaxation = constant(_FIRST_RELAXATION)
+    least_violation = constant(math.inf)
+    waited = torch.zeros(trials, dtype=torch.int64, device=engine.device)
+    momentum = constant(0.0)
+    margin = violation = constant(math.nan)
+
+    def slope(f: torch.Tensor) -> torch.Tensor:
+        """∂‖h‖_p/∂f, each trial's share of the moving average of directions included."""
+        nonlocal margin, violation
+        margins = y * f
+        margin = margins.amin(dim=1)
+        h = (aim - margins).clamp_(min=0)
+        norm = torch.linalg.vector_norm(h, ord=_HINGE_POWER, dim=1, keepdim=True)
+        violation = norm[:, 0]
+        share = (h / norm.clamp_min(1e-12)).pow_(_HINGE_POWER - 1.0)
+        return share.mul_(y).mul_((momentum - 1.0)[:, None])
+
+    for step in range(max_steps + 1):
+        for layer in direction:
+            layer.mul_(momentum[:, None, None])
+        engine.accumulate(direction, slope, decay=1.0, factor=1.0)
+
+        better = margin > accept
+        if bool(better.any()):
+            distance = _norms(weights, start).amax(dim=1)
+            better &= distance < radius
+            rows = better.nonzero()[:, 0]
+            for kept, layer in zip(best, weights, strict=True):
+                kept[rows] = layer[rows]
+            radius = torch.where(better, distance, radius)
+            met[rows] = step
+        found = met >= 0
+        relaxation[better] = 1.0
+        momentum = torch.where(found, _MOMENTUM, 0.0).to(engine.dtype)
+
+        progress = better | (~found & (violation < 0.99 * least_violation))
+        least_violation = torch.fmin(least_violation, violation)
+        waited = torch.where(progress, 0, waited + 1)
+        stuck = waited > _PATIENCE
+        waited[stuck] = 0
+        shrink[stuck & found] *= 0.5
+        relaxation[stuck & ~found] *= 0.7
+        if step == max_steps or bool((found & ((shrink < _LEAST_SHRINK) | (radius == 0))).all()):
+            break
+
+        lengths = _norms(direction)
+        length = relaxation * violation / lengths.sum(dim=1)
+        scale = -length[:, None] / lengths
+        lost = ~torch.isfinite(scale).all(dim=1)  # overflow, or nothing to descend along
+        scale[lost] = 0.0
+        if bool(lost.any()):  # back to the best so far, and more cautiously
+            relaxation[lost] *= 0.5
+            for layer, kept, along in zip(weights, best, direction, strict=True):
+                layer[lost] = kept[lost]
+                along[lost] = 0.0
+        for column, (layer, along) in enumerate(zip(weights, direction, strict=True)):
+            layer.addcmul_(scale[:, column, None, None], along)
+        if bool(found.any()):
+            ball = torch.where(found, radius * (1.0 - shrink), math.inf)
+            inside = (ball[:, None] / _norms(weights, start).clamp_min(1e-30)).clamp_(max=1.0)
+            for column, (layer, centre) in enumerate(zip(weights, start, strict=True)):
+                torch.lerp(centre, layer, inside[:, column, None, None], out=layer)
+        if on_step is not None:
+            on_step(step + 1)
+    return best, met
+
+
+def _norms(weights: Sequence[torch.Tensor], start: Sequence[torch.Tensor] | None = None) -> torch.Tensor:
+    """Return the Frobenius norms of the layers, or of their differences: (S, layers)."""
+    layers = weights if start is None else (w - w0 for w, w0 in zip(weights, start, strict=True))
+    return torch.stack([torch.linalg.vector_norm(layer, dim=(1, 2)) for layer in layers], dim=1)
+
+
+def _worst_loss(network: Network, weights: Sequence[torch.Tensor], X: torch.Tensor, y: torch.Tensor) -> float:
+    """Return max_i log(1 + e^{−y_i f(x_i)}) of one trial, in float64; inf where an output is not finite."""
+    h = X.t()
+    for layer in weights[:-1]:
+        h = torch.relu(layer @ h)
+    margin = float((y * (network.output_scale * (weights[-1] @ h))[0]).min())
+    return float(np.logaddexp(0.0, -margin)) if math.isfinite(margin) else math.inf
+
+
+def _distances(network: Network, weights: Sequence[torch.Tensor], seed: int, trial: int) -> list[float]:
+    """Return ‖W_l − W_l^(0)‖_F of one trial in float64, W^(0) drawn anew from the seed."""
+    distances = []
+    for index, layer in enumerate(weights):
+        square = 0.0
+        for rows, block in initial_blocks(network, seed=seed, trial=trial, layer=index):
+            moved = layer[rows] - torch.from_numpy(block).to(layer)
+            square += float(moved.square().sum())
+        distances.append(math.sqrt(square))
+    return distances

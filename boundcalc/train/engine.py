@@ -1,0 +1,49 @@
+"""The one protocol that every training engine follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+Slope = Callable[[torch.Tensor], torch.Tensor]
+"""Maps outputs f (S, n) to ∂(objective of trial s)/∂f_si (S, n), in the dtype of f."""
+
+
+class Engine(Protocol):
+    """Trains S inits of one network on inputs X (n, d), all at once, by full-batch gradient descent."""
+
+    @property
+    def trials(self) -> tuple[int, ...]:
+        """Trial numbers of the S inits; the init of a trial does not depend on the others."""
+        ...
+
+    @property
+    def n(self) -> int:
+        """Number of training inputs."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the outputs live."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the outputs."""
+        ...
+
+    def step(self, slope: Slope, step_size: float) -> torch.Tensor:
+        """Take one step W ← W − step_size · ∇_W on every trial; return f (S, n) at the weights BEFORE it."""
+        ...
+
+    def outputs(self, X: NDArray[np.float64] | torch.Tensor | None = None) -> torch.Tensor:
+        """Return f (S, n') at the present weights on the rows of X (n', d); default: the training inputs."""
+        ...
+
+    def distances(self) -> torch.Tensor:
+        """Return ‖W_l − W_l^(0)‖_F, float64 (S, number of trained layers), on the CPU."""
+        ...
