@@ -1,3 +1,35 @@
-"""boundcalc: the bounds of deep-learning theory, computable, with every hidden constant explicit."""
+"""boundcalc: the bounds of deep-learning theory, computable, with every hidden constant explicit.
+
+import boundcalc
+theorem = boundcalc.CATALOGUE["chen2019/thm2.1"]
+boundcalc.evaluate(theorem, "width", {"L": 5, "delta": 0.05}).value
+boundcalc.ask("required width for ε=0.01, L=5").answers
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from boundcalc.catalogue import CATALOGUE as CATALOGUE
+    from boundcalc.constants import ConstantPolicy as ConstantPolicy
+    from boundcalc.query import ask as ask
+    from boundcalc.solve import evaluate as evaluate
+
+_HOMES = {
+    "CATALOGUE": "boundcalc.catalogue",
+    "ConstantPolicy": "boundcalc.constants",
+    "ask": "boundcalc.query",
+    "evaluate": "boundcalc.solve",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are first used: `import boundcalc` alone loads nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'boundcalc' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

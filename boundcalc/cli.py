@@ -198,9 +198,11 @@ def verify(
     The same command again continues a run that was cut off. Inputs: epsilon, delta, L, alpha, R.
     """
     from boundcalc.catalogue import CATALOGUE
+    from boundcalc.solve import check_inputs
 
-    CATALOGUE.find(theorem)  # An unknown name is said at once, before anything heavy is loaded.
-    inputs = parse_values(values)
+    # What is wrong with the inputs is said at once, before anything heavy is loaded.
+    inputs = check_inputs(CATALOGUE.find(theorem), parse_values(values))
+    policy = _policy(settings, constants_file)
     fraction = parse_number(test_fraction, "--test-fraction")
     if not 0 < fraction < 1:
         raise InputError(f"--test-fraction {test_fraction} is not between 0 and 1; give 1/4, say")
@@ -217,7 +219,7 @@ def verify(
         dtype=dtype,
         device=device,
     )
-    plan = make_plan(theorem, options, inputs, _policy(settings, constants_file))
+    plan = make_plan(theorem, options, inputs, policy)
     if strict and plan.assumed:
         names = ", ".join(assumed.name for assumed in plan.assumed)
         raise InputError(f"--strict: {theorem} would assume {names}; give each as name=value")

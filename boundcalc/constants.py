@@ -16,6 +16,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
@@ -23,8 +24,11 @@ from typing import Any, ClassVar, Literal
 import sympy
 
 from boundcalc.errors import InputError, UnknownNameError
-from boundcalc.parsing import parse_number
+from boundcalc.parsing import Number, exact, parse_number
 from boundcalc.symbols import show_fraction
+
+LARGEST_FILE = 1_000_000
+"""Bytes that a file of constants may have."""
 
 Direction = Literal["large", "small", "any"]
 
@@ -208,7 +212,12 @@ class ConstantPolicy:
     `key:C_m` (that constant of that statement), `C_m` (of any statement), `C`, `k` or `p` (all constants of that role).
     """
 
-    values: Mapping[str, Fraction] = field(default_factory=lambda: MappingProxyType({}))
+    values: Mapping[str, Number] = field(default_factory=lambda: MappingProxyType({}))
+
+    @cached_property
+    def exact(self) -> Mapping[str, Fraction]:
+        """The values, as exact fractions."""
+        return {name: exact(value, f"constant {name}") for name, value in self.values.items()}
 
     @property
     def name(self) -> str:
@@ -218,8 +227,8 @@ class ConstantPolicy:
     def use(self, constant: HiddenConstant, key: str) -> ConstantUse:
         """The value of a constant of the statement `key`, and where it came from."""
         for name in (f"{key}:{constant.name}", constant.name, constant.role):
-            if name in self.values:
-                value, origin = self.values[name], f"set by {name}={show_fraction(self.values[name])}"
+            if name in self.exact:
+                value, origin = self.exact[name], f"set by {name}={show_fraction(self.exact[name])}"
                 break
         else:
             if constant.value is not None:
@@ -277,6 +286,8 @@ def read_constants(path: Path) -> dict[str, Fraction]:
     Raises:
         InputError: no such file, not TOML, or a value that is no number.
     """
+    if path.exists() and (not path.is_file() or path.stat().st_size > LARGEST_FILE):
+        raise InputError(f"constants file {str(path)!r} is not a file of at most {LARGEST_FILE} bytes")
     try:
         table = tomllib.loads(path.read_text("utf-8"), parse_float=str)
     except FileNotFoundError:

@@ -23,6 +23,13 @@ class _TextPrinter(StrPrinter):
 
     numbers: Mapping[str, str] = MappingProxyType({})
 
+    def parenthesize(self, item: sympy.Expr, level: int, strict: bool = False) -> str:
+        """As sympy's, and round a number put in that is more than digits: (1/3)^14, (1e-12)^(4/3)."""
+        number = self.numbers.get(item.name) if item.is_Symbol else None
+        if number is not None and not number.replace(".", "", 1).isdigit():
+            return f"({number})"
+        return super().parenthesize(item, level, strict=strict)
+
     def _print_Symbol(self, expr: sympy.Symbol) -> str:
         if expr.name in self.numbers:
             return self.numbers[expr.name]

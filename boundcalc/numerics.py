@@ -48,6 +48,9 @@ Values = Mapping[sympy.Symbol, Value]
 PRECISIONS = (128, 512, 2048, 8192)
 """Bits of precision tried one after the other."""
 
+WRITTEN_TO_LOG10 = 10**15
+"""A value is written out in scientific notation while its exponent is no longer than this; beyond, only log₁₀ is."""
+
 EXACT_BELOW_LOG10 = 30
 """A bound below 10^30 is also given as an exact integer."""
 
@@ -145,12 +148,13 @@ def positive_ball(expr: sympy.Expr, values: Values) -> arb:
     ball = refine(expr, values, _tight)
     if _tight(ball) and bool(ball > 0):
         return ball
-    kind = "negative" if bool(ball < 0) else "zero" if bool(ball.contains(0)) else "infinite or undefined"
-    raise NumericsError(kind)
+    if not bool(ball.is_finite()):
+        raise NumericsError("infinite or undefined")
+    raise NumericsError("negative" if bool(ball < 0) else "zero")
 
 
 def log10(ball: arb) -> float:
-    """log₁₀ of a positive ball, to 12 significant digits."""
+    """log₁₀ of a positive ball, to 12 significant digits (fewer where the value is within 10^−20 of 1)."""
     with ctx.workprec(PRECISIONS[1]):
         return float(f"{float((ball.log() / arb(10).log()).mid()):.12g}")
 
@@ -159,6 +163,8 @@ def _exact(expr: sympy.Expr, values: Values) -> Fraction | None:
     """The value as a fraction where rational arithmetic alone gives it (exact roots included), else None."""
     if expr.is_Symbol:
         value = values[expr]
+        if isinstance(value, Scaled) and abs(value.exponent) < 1000:
+            return Fraction(value.integer) * Fraction(10) ** value.exponent
         return value if isinstance(value, Fraction) else None
     if expr.is_Rational:
         return Fraction(expr.p, expr.q)
@@ -211,29 +217,35 @@ class IntegerBound:
 
 
 def round_to_integer(expr: sympy.Expr, values: Values, rounding: Rounding) -> IntegerBound:
-    """The least integer ≥ expr (`up`) or the greatest ≤ expr (`down`), for a value below 10^30.
+    """The least integer ≥ expr (`up`) or the greatest ≤ expr (`down`), for a value below 10^30."""
+    return _round(expr, values, rounding, 0)
 
-    The ball decides it unless it straddles an integer at every precision; then the value is computed exactly, and
-    only if that fails too is the safe neighbour returned, not proven to be the best.
+
+def round_significant(expr: sympy.Expr, values: Values, rounding: Rounding, digits: int = 12) -> Scaled:
+    """A positive value as a decimal of `digits` significant digits, rounded up or down."""
+    with ctx.workprec(PRECISIONS[1]):
+        log = enclose(expr, values, PRECISIONS[1]).log() / arb(10).log()
+        exponent = int(_fraction(log.mid().floor().mid())) - digits + 1
+    return Scaled(_round(expr, values, rounding, exponent).value, exponent)
+
+
+def _round(expr: sympy.Expr, values: Values, rounding: Rounding, exponent: int) -> IntegerBound:
+    """Round expr/10^exponent to an integer.
+
+    A ball that holds no integer decides it; a value that is itself an integer straddles one at every precision, so it
+    is looked for in exact arithmetic too. Where both fail, the safe side of the ball is returned, not proven best.
     """
-
-    def decided(ball: arb) -> bool:
-        return bool(ball.is_finite()) and _integer(ball, rounding) is not None
-
-    ball = refine(expr, values, decided)
-    decision = _integer(ball, rounding)
-    if decision is not None:
-        return IntegerBound(decision, True)
-    exact = _exact(expr, values)
-    if exact is not None:
-        return IntegerBound(-(-exact // 1) if rounding == "up" else exact // 1, True)
-    low, high = _ends(ball)
-    return IntegerBound(-(-high // 1) if rounding == "up" else low // 1, False)
-
-
-def _integer(ball: arb, rounding: Rounding) -> int | None:
-    ends = {-(-end // 1) if rounding == "up" else end // 1 for end in _ends(ball)}
-    return int(ends.pop()) if len(ends) == 1 else None
+    for attempt, precision in enumerate(PRECISIONS):
+        with ctx.workprec(precision):
+            ends = _ends(_enclose(expr, values) / arb(10) ** exponent)
+        rounded = [int(-(-end // 1) if rounding == "up" else end // 1) for end in ends]
+        if rounded[0] == rounded[1]:
+            return IntegerBound(rounded[0], True)
+        exact = _exact(expr, values) if attempt == 0 else None
+        if exact is not None:
+            scaled = exact / Fraction(10) ** exponent
+            return IntegerBound(int(-(-scaled // 1) if rounding == "up" else scaled // 1), True)
+    return IntegerBound(rounded[1] if rounding == "up" else rounded[0], False)
 
 
 def _ends(ball: arb) -> tuple[Fraction, Fraction]:
@@ -245,17 +257,3 @@ def _ends(ball: arb) -> tuple[Fraction, Fraction]:
 def _fraction(point: arb) -> Fraction:
     mantissa, exponent = point.man_exp()
     return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
-
-
-def round_significant(ball: arb, rounding: Rounding, digits: int = 12) -> Scaled:
-    """A positive ball as a decimal of `digits` significant digits, rounded to one side of everything in the ball."""
-    with ctx.workprec(PRECISIONS[1]):
-        exponent = int(_fraction((ball.log() / arb(10).log()).mid().floor().mid()))
-        # Scaled into [1, 10) first, so that only numbers of moderate size become fractions.
-        low, high = _ends(ball / arb(10) ** exponent)
-    low, high = low * 10 ** (digits - 1), high * 10 ** (digits - 1)
-    # A decimal inside the ball is taken for the value itself: 0.05, not 0.0500000000001.
-    nearest = round(low)
-    if low <= nearest <= high:
-        return Scaled(nearest, exponent - digits + 1)
-    return Scaled(int(-(-high // 1) if rounding == "up" else low // 1), exponent - digits + 1)

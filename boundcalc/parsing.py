@@ -52,17 +52,32 @@ def parse_number(text: str, what: str = "value") -> Fraction:
     power = int(power_text) if power_text else 1
     if power != 1:
         if base == 0 and power <= 0:
-            raise InputError(f"{what}: {text!r} divides by zero")
+            raise InputError(f"{what}: {text[:60]!r} divides by zero")
         if base > 0 and abs(power) * max(_digits(base), 1) > 4 * LARGEST_EXPONENT:
             raise InputError(_too_extreme(text, what))
         base = base**power
     divisor = _decimal(divisor_text, text, what) if divisor_text else Fraction(1)
     if divisor == 0:
-        raise InputError(f"{what}: {text!r} divides by zero")
+        raise InputError(f"{what}: {text[:60]!r} divides by zero")
     value = base / divisor / (100 if percent else 1)
     if value and not Fraction(10) ** -LARGEST_EXPONENT <= value <= Fraction(10) ** LARGEST_EXPONENT:
         raise InputError(_too_extreme(text, what))
     return -value if sign == "-" else value
+
+
+Number = int | float | str | Fraction
+"""What may be given as a number: text is read as a person types it, a float as the decimal that it prints as."""
+
+
+def exact(value: Number, what: str = "value") -> Fraction:
+    """The exact fraction that a given number stands for: 0.01 is 1/100.
+
+    Raises:
+        InputError: text that is no number, a float that is not finite, or a size outside 10^±300.
+    """
+    if isinstance(value, Fraction):
+        return value
+    return parse_number(value if isinstance(value, str) else repr(value), what)
 
 
 def _decimal(text: str, whole: str, what: str) -> Fraction:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
 
+from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import ConstantPolicy, explicit
 from boundcalc.errors import InputError, NumericsError, nearest
 from boundcalc.parsing import NUMBER, normalize, parse_number
@@ -88,7 +89,7 @@ class _Token:
     text: str
 
 
-def parse(query: str, keys: Iterable[str]) -> Request:
+def parse(query: str, keys: Iterable[str] = CATALOGUE) -> Request:
     """Read a query.
 
     Args:
@@ -141,7 +142,7 @@ def parse(query: str, keys: Iterable[str]) -> Request:
                 raise InputError(
                     f"{token.text!r} has no value; give one, e.g. {token.text}=0.1"
                     if not links
-                    else f"{token.text!r} {after[0].text} is followed by no number; give one, e.g. {token.text}=0.1"
+                    else f"{token.text!r} is followed by no number; give one, e.g. {token.text}=0.1"
                 )
             quantities.append(quantity)
         elif token.kind == "number":
@@ -157,11 +158,14 @@ def parse(query: str, keys: Iterable[str]) -> Request:
         index += 1
 
     asked = tuple(dict.fromkeys(quantities))
-    if len(asked) != 1:
+    if len(asked) > 1:
+        raise InputError(f"the query asks for {' and '.join(asked)}; ask for one at a time")
+    if not asked:
+        read = ", ".join(f"{name}={show_fraction(value)}" for name, value in {**found, **targets}.items())
         raise InputError(
-            f"the query asks for {' and '.join(asked)}; ask for one at a time"
-            if asked
-            else f"{query[:80]!r} does not say what it asks for; name one of {', '.join(QUANTITIES)}"
+            f"{query[:80]!r} does not say what it asks for"
+            + (f", only the inputs {read}" if read else "")
+            + f"; name one of {', '.join(QUANTITIES)}"
         )
     return Request(query, asked[0], found, targets, tuple(statements))
 
@@ -200,6 +204,12 @@ def _tokenize(query: str, keys: tuple[str, ...]) -> list[_Token]:
             position += len(phrase)
             continue
         matched = number.match(rest)
+        thousands = re.match(r"\d{1,3}(?:,\d{3})+(?![\d.])", rest)
+        if thousands:
+            raise InputError(
+                f"{thousands[0]!r} could be one number or two; write {thousands[0].replace(',', '')}, or put a space "
+                "after the comma"
+            )
         if matched and not re.match(r"[^\W\d_]", rest[len(matched[0].rstrip()) :]):
             tokens.append(_Token("number", matched[0].strip()))
             position += matched.end()
@@ -214,7 +224,7 @@ def _tokenize(query: str, keys: tuple[str, ...]) -> list[_Token]:
             unknown.append(stripped)
         position += len(stripped)
     if unknown:
-        raise InputError("; ".join(_not_understood(word) for word in dict.fromkeys(unknown)))
+        raise InputError("; ".join(_not_understood(word, keys) for word in dict.fromkeys(unknown)))
     return tokens
 
 
@@ -231,8 +241,8 @@ def _phrase_at(rest: str) -> str | None:
     return None
 
 
-def _not_understood(word: str) -> str:
-    known = [w for w in {*_QUANTITY_WORDS, *ALIASES, *_TARGETS, *_FILLERS} if len(w) > 1]
+def _not_understood(word: str, keys: tuple[str, ...]) -> str:
+    known = [w for w in {*_QUANTITY_WORDS, *ALIASES, *_TARGETS, *_FILLERS, *keys} if len(w) > 1]
     offers = nearest(word, known)
     return f"{word[:40]!r} is not understood" + (f" (did you mean {' or '.join(offers)}?)" if offers else "")
 
@@ -250,7 +260,7 @@ class Reply:
 
 def ask(
     query: str,
-    catalogue: Catalogue,
+    catalogue: Catalogue = CATALOGUE,
     policy: ConstantPolicy = UNIT,
     *,
     strict: bool = False,

@@ -18,6 +18,7 @@ from boundcalc.constants import ConstantPolicy, ConstantUse, HiddenConstant, exp
 from boundcalc.errors import InputError, NumericsError, UnknownNameError
 from boundcalc.notation import text
 from boundcalc.numerics import (
+    WRITTEN_TO_LOG10,
     Rounding,
     Scaled,
     Value,
@@ -30,6 +31,7 @@ from boundcalc.numerics import (
     round_significant,
     round_to_integer,
 )
+from boundcalc.parsing import Number, exact
 from boundcalc.symbols import QUANTITIES, VOCABULARY, L, lookup, m, n, show_fraction, symbol_of
 from boundcalc.theorem import Bound, Condition, Guarantee, Theorem
 
@@ -142,7 +144,7 @@ def quantity_symbols(theorem: Theorem, quantity: str) -> tuple[str, tuple[sympy.
 def evaluate(
     theorem: Theorem,
     quantity: str,
-    given: Mapping[str, Fraction],
+    given: Mapping[str, Number],
     policy: ConstantPolicy = UNIT,
     *,
     strict: bool = False,
@@ -153,7 +155,8 @@ def evaluate(
         theorem: the statement, in the reading that is wanted.
         quantity: `width`, `step-size`, `iterations`, `samples`, `error`, `radius`, `loss`, or a bounded symbol's name;
             where the statement bounds several symbols under a quantity, the first in reading order is answered.
-        given: values by symbol name or alias; `H` (hidden layers) is converted to the statement's own depth.
+        given: numbers by symbol name or alias, exact or as one types them; `H` (hidden layers) is converted to the
+            statement's own depth.
         policy: where the values of hidden constants come from.
         strict: refuse to assume an input, or a constant's unit value.
 
@@ -176,15 +179,16 @@ def evaluate(
     context.fill({s for bound in (*bounds, *caps) for s in _inputs_of(bound)} - {symbol}, frozenset({symbol}))
     context.require_complete(strict, name)
     unmet = context.unmet(symbol)
-    notes = [bound.note for bound in bounds if bound.note]
+    notes = [f"{name} is what is asked for: the {symbol.name} given is not used"] if symbol.name in inputs else []
+    notes += [bound.note for bound in bounds if bound.note]
     notes += [
         f"{symbol.name} also enters the condition on {other.symbol.name}"
         for other in theorem.conditions
         if other.symbol != symbol and other.expr.has(symbol) and other not in caps
     ]
     notes += [f"{other.name} is bounded too: ask for it by that name" for other in symbols[1:]]
-    if isinstance(bounds[0], Guarantee):
-        notes.append(f"with probability ≥ {bounds[0].probability}, over the {bounds[0].over}")
+    if isinstance(bounds[0], Guarantee) and bounds[0].probability is not None:
+        notes.append(f"with probability ≥ {text(bounds[0].probability)} over the {bounds[0].over}")
 
     lower, upper, status = _answer(symbol, bounds, caps, context.values)
     main = lower if lower is not None else upper
@@ -221,7 +225,7 @@ def evaluate(
     )
 
 
-def check_inputs(theorem: Theorem, given: Mapping[str, Fraction]) -> dict[str, Fraction]:
+def check_inputs(theorem: Theorem, given: Mapping[str, Number]) -> dict[str, Fraction]:
     """Resolve aliases, convert hidden layers to the statement's depth, and check every domain.
 
     Raises:
@@ -233,7 +237,7 @@ def check_inputs(theorem: Theorem, given: Mapping[str, Fraction]) -> dict[str, F
         symbol = lookup(name)
         if symbol.name in inputs:
             raise InputError(f"{symbol.name} is given twice ({name} is another name of it); give it once")
-        inputs[symbol.name] = symbol.check(value)
+        inputs[symbol.name] = symbol.check(exact(value, symbol.name))
     own = {s.name for s in theorem.symbols}
     for mine, other in (("K", "T"), ("T", "K")):
         if mine in own and other not in own and other in inputs:
@@ -254,7 +258,7 @@ def check_inputs(theorem: Theorem, given: Mapping[str, Fraction]) -> dict[str, F
 
 def _inputs_of(bound: Bound) -> set[sympy.Symbol]:
     """The symbols, constants included, whose values an inequality needs."""
-    probability = bound.probability.free_symbols if isinstance(bound, Guarantee) else set()
+    probability = bound.probability.free_symbols if isinstance(bound, Guarantee) and bound.probability else set()
     own = {bound.symbol} if isinstance(bound, Condition) else set()
     return bound.expr.free_symbols | probability | own
 
@@ -326,7 +330,12 @@ class _Context:
         ball = _positive(symbol, expr, self.values)
         if symbol_of(symbol).domain.integer and fits_integer(ball):
             return Fraction(max(round_to_integer(expr, self.values, rounding).value, 1))
-        return round_significant(ball, rounding)
+        if abs(log10(ball)) > WRITTEN_TO_LOG10:
+            raise InputError(
+                f"the {symbol_of(symbol).quantity} that {self.theorem.key} supplies is 10^{log10(ball):.6g}, too "
+                f"extreme to go on with; give {symbol.name}=…"
+            )
+        return round_significant(expr, self.values, rounding)
 
     def unmet(self, asked: sympy.Symbol) -> tuple[str, ...]:
         """What the statement needs, or prescribes, and the values in use do not satisfy.
@@ -422,8 +431,10 @@ def _positive(symbol: sympy.Symbol, expr: sympy.Expr, values: Values) -> arb:
 
 def _explicit_end(symbol: sympy.Symbol, expr: sympy.Expr, rounding: Rounding, values: Values) -> End:
     ball = _positive(symbol, expr, values)
+    if abs(log10(ball)) > WRITTEN_TO_LOG10:
+        return End(None, log10(ball))
     if not symbol_of(symbol).domain.integer:
-        return End(str(round_significant(ball, rounding)), log10(ball))
+        return End(str(round_significant(expr, values, rounding)), log10(ball))
     if not fits_integer(ball):
         return End(None, log10(ball))
     rounded = round_to_integer(expr, values, rounding)
@@ -434,7 +445,7 @@ def _says_nothing(symbol: sympy.Symbol, bound: Bound, values: Values, end: End) 
     """Whether a guarantee is empty: an error bound of at least 1, or a probability of at most 0."""
     if not isinstance(bound, Guarantee):
         return False
-    if holds(bound.probability, "<=", sympy.Integer(0), values):
+    if bound.probability is not None and holds(bound.probability, "<=", sympy.S.Zero, values):
         return True
     return symbol.name in ("error", "gap", "gap_uniform") and end.log10 >= 0
 

@@ -87,16 +87,12 @@ class Symbol:
 def show_fraction(value: Fraction) -> str:
     """Write an exact number as a person would: 5, 0.01, 1/3, 1e+40."""
     if value.denominator == 1:
-        digits = abs(value.numerator)
-        return f"{value.numerator}" if digits < 10**16 else f"{_scientific(value)}"
-    denominator = value.denominator
-    for prime in (2, 5):
-        while denominator % prime == 0:
-            denominator //= prime
-    if denominator != 1 or len(str(value.numerator)) > 15:
-        text = f"{value.numerator}/{value.denominator}"
-        return text if len(text) <= 25 else _scientific(value)
-    return f"{float(value):.15g}" if abs(value) > Fraction(1, 10**300) else _scientific(value)
+        return f"{value.numerator}" if abs(value.numerator) < 10**16 else _scientific(value)
+    decimal = f"{float(value):.15g}" if abs(value) > Fraction(1, 10**300) else ""
+    if decimal and Fraction(decimal) == value:
+        return decimal
+    text = f"{value.numerator}/{value.denominator}"
+    return text if len(text) <= 25 else _scientific(value)
 
 
 def _scientific(value: Fraction) -> str:

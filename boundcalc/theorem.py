@@ -106,9 +106,9 @@ class Prescription(Bound):
 
 @dataclass(frozen=True)
 class Guarantee(Bound):
-    """What the statement promises, with the probability (1 where it promises it surely) and over what it is taken."""
+    """What the statement promises, with the probability (None where it names none) and over what that is taken."""
 
-    probability: sympy.Expr = sympy.S.One
+    probability: sympy.Expr | None = None
     over: str = "initialization"
 
     @property
@@ -148,7 +148,7 @@ class Theorem:
     def constants(self) -> tuple[HiddenConstant, ...]:
         """The ledger: every hidden constant of this statement, by name."""
         expressions = [bound.expr for bound in self.bounds]
-        expressions += [bound.probability for bound in self.guarantees]
+        expressions += [bound.probability for bound in self.guarantees if bound.probability is not None]
         return hidden_constants(*expressions, *self.supplies.values())
 
     @property
@@ -158,7 +158,7 @@ class Theorem:
         for bound in self.bounds:
             used |= bound.expr.free_symbols | {bound.symbol}
         for guarantee in self.guarantees:
-            used |= guarantee.probability.free_symbols
+            used |= guarantee.probability.free_symbols if guarantee.probability is not None else set()
         for symbol, expr in self.supplies.items():
             used |= expr.free_symbols | {symbol}
         names = {symbol.name for symbol in used if not isinstance(symbol, HiddenConstant)}
@@ -209,6 +209,7 @@ class Catalogue(Mapping[str, Theorem]):
             UnknownNameError: no such key; the message offers the nearest ones.
             InputError: the statement has no such reading.
         """
+        key = key if key in self._readings else key.lower()
         if key not in self._readings:
             raise UnknownNameError("theorem", key, self._readings, "see boundcalc list")
         readings = self._readings[key]

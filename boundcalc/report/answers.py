@@ -19,6 +19,9 @@ from boundcalc.theorem import Bound, Catalogue, Guarantee, Theorem
 
 WIDTH = 118
 
+ALARMS = ("condition unmet", "prescription not", "no width")
+"""How the notes begin that say that an answer stands on shaky ground."""
+
 
 def json_number(value: Fraction | Scaled) -> int | float | str:
     """A JSON number where one holds the value to double precision, else text."""
@@ -168,10 +171,11 @@ def reply_text(reply: Reply) -> str:
     lines += list(reply.notes)
     notes: dict[str, list[str]] = {}
     for solution in reply.answers:
-        for note in solution.notes:
-            if note.startswith(("condition unmet", "prescription not", "no width")):
-                notes.setdefault(note, []).append(solution.theorem.key)
-    lines += [f"{', '.join(keys)}: {note}" for note, keys in notes.items()]
+        own = [bound.note for bound in solution.bounds if bound.note]
+        alarms = [note for note in solution.notes if note.startswith(ALARMS)]
+        for note in dict.fromkeys(alarms + own):
+            notes.setdefault(note, []).append(solution.theorem.key)
+    lines += [f"{', '.join(dict.fromkeys(keys))}: {note}" for note, keys in notes.items()]
     return "\n".join(lines)
 
 
@@ -302,9 +306,9 @@ def _constant_text(constant: HiddenConstant) -> str:
 
 
 def _bound_line(bound: Bound) -> str:
-    promise = (
-        f", with probability ≥ {text(bound.probability)} over the {bound.over}" if isinstance(bound, Guarantee) else ""
-    )
+    promise = ""
+    if isinstance(bound, Guarantee) and bound.probability is not None:
+        promise = f", with probability ≥ {text(bound.probability)} over the {bound.over}"
     note = f" ({bound.note})" if bound.note else ""
     provenance = f" [{bound.provenance}]" if bound.provenance else ""
     return f"{bound_text(bound)}{promise}{note}{provenance}"
@@ -347,7 +351,11 @@ def theorem_json(theorem: Theorem) -> dict[str, Any]:
                 "latex": bound_latex(bound),
                 "note": bound.note,
             }
-            | ({"probability": str(bound.probability), "over": bound.over} if isinstance(bound, Guarantee) else {})
+            | (
+                {"probability": None if bound.probability is None else str(bound.probability), "over": bound.over}
+                if isinstance(bound, Guarantee)
+                else {}
+            )
             for bound in group
         ]
 

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from boundcalc.notation import bound_text, latex
+from boundcalc.notation import bound_text
 from boundcalc.report.answers import constants_json, json_number
 from boundcalc.solve import Solution
 from boundcalc.symbols import VOCABULARY, show_fraction
@@ -206,7 +206,6 @@ def write_reports(result: Result, folder: Path) -> tuple[Path, ...]:
             (assumed.name, VOCABULARY[assumed.name].meaning, json_number(assumed.value), assumed.how)
             for assumed in result.plan.assumed
         ],
-        "probability": latex(result.plan.theorem.guarantees[0].probability),
     }
     html = _environment(autoescape=True).get_template("verification.html.jinja")
     markdown = _environment(autoescape=False).get_template("verification.md.jinja")

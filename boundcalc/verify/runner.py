@@ -94,7 +94,7 @@ class Plan:
             "data": self.options.data,
             "classes": self.options.classes and list(self.options.classes),
             "inputs": {name: show_fraction(value) for name, value in self.inputs.items()},
-            "constants": {name: show_fraction(value) for name, value in self.policy.values.items()},
+            "constants": {name: show_fraction(value) for name, value in self.policy.exact.items()},
             "width": self.width,
             "trials": self.trials,
             "seed": self.options.seed,
