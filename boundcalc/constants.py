@@ -12,7 +12,6 @@ Never `sympy.O`: it has no multivariate orders, and forgets the constant that a 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -286,6 +285,8 @@ def read_constants(path: Path) -> dict[str, Fraction]:
     Raises:
         InputError: no such file, not TOML, or a value that is no number.
     """
+    import tomllib  # Only here: a query without a file need not wait for it.
+
     if path.exists() and (not path.is_file() or path.stat().st_size > LARGEST_FILE):
         raise InputError(f"constants file {str(path)!r} is not a file of at most {LARGEST_FILE} bytes")
     try:

@@ -6,7 +6,6 @@ Every message is one line that echoes the offending value and says the mend.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 class BoundcalcError(Exception):
@@ -33,6 +32,8 @@ class NumericsError(BoundcalcError, ArithmeticError):
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> tuple[str, ...]:
     """Return up to `count` of the `known` names that look most like `name`, best first."""
+    from difflib import get_close_matches  # Only here: most commands know all their words.
+
     by_folded = {candidate.casefold(): candidate for candidate in known}
     matches = get_close_matches(name.casefold(), by_folded, n=count, cutoff=0.6)
     return tuple(by_folded[match] for match in matches)

@@ -72,10 +72,30 @@ def _enclose(expr: sympy.Expr, values: Values) -> arb:
         return _ball(values[expr])
     if expr.is_Rational:
         return _ball(Fraction(expr.p, expr.q))
+    rule = _rule(expr)
+    return rule(*(_enclose(arg, values) for arg in expr.args))
+
+
+def _rule(expr: sympy.Expr) -> Callable[..., arb]:
     rule = _notation if isinstance(expr, Notation) else _RULES.get(expr.func)
     if rule is None:
         raise NumericsError(f"no rule to evaluate {expr.func.__name__} in {expr}")
-    return rule(*(_enclose(arg, values) for arg in expr.args))
+    return rule
+
+
+def as_function(expr: sympy.Expr, symbol: sympy.Symbol, values: Values) -> Callable[[arb], arb]:
+    """`expr` as a function of one symbol, for many evaluations at one precision.
+
+    Whatever does not depend on the symbol is evaluated once, at the precision that is in force now.
+    """
+    if expr == symbol:
+        return lambda x: x
+    if symbol not in expr.free_symbols:
+        constant = _enclose(expr, values)
+        return lambda x: constant
+    rule = _rule(expr)
+    arguments = [as_function(argument, symbol, values) for argument in expr.args]
+    return lambda x: rule(*(argument(x) for argument in arguments))
 
 
 def _ball(value: Value) -> arb:
@@ -205,7 +225,8 @@ _EXACT_RULES: Mapping[type, Callable[..., Fraction | None]] = {
 
 def fits_integer(ball: arb) -> bool:
     """Whether a positive ball is small enough (below 10^30) to be given as an exact integer."""
-    return bool(ball < arb(10) ** EXACT_BELOW_LOG10)
+    with ctx.workprec(PRECISIONS[0]):
+        return bool(ball < arb(10) ** EXACT_BELOW_LOG10)
 
 
 @dataclass(frozen=True)

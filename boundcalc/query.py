@@ -60,7 +60,7 @@ _LINKS = (
 )  # fmt: skip
 
 _FILLERS = frozenset(
-    "a an the what whats is are be i we me my our you give tell show compute calculate find get please "
+    "a an the what whats what's is are be i we me my our you give tell show compute calculate find get please "
     "need needs needed require required requires requirement must should do does can will would for with "
     "at to of in on and where when if given that which how many much large small big wide long minimum "
     "minimal min least smallest number deep relu network networks net neural dnn model training train "
@@ -134,6 +134,11 @@ def parse(query: str, keys: Iterable[str] = CATALOGUE) -> Request:
             while links < len(after) and after[links].kind == "link":
                 links += 1
             if links < len(after) and after[links].kind == "number" and _takes_number(token.text):
+                if not links and token.text.casefold() in _QUANTITY_WORDS and _stands_alone(after[1:]):
+                    raise InputError(
+                        f"'{token.text} {after[0].text} {after[1].text}' can be read in two ways; write "
+                        f"{token.text}={after[0].text} or {after[1].text}={after[0].text}"
+                    )
                 bind(token.text, after[links].text)
                 index += links + 2
                 continue
@@ -168,6 +173,13 @@ def parse(query: str, keys: Iterable[str] = CATALOGUE) -> Request:
             + f"; name one of {', '.join(QUANTITIES)}"
         )
     return Request(query, asked[0], found, targets, tuple(statements))
+
+
+def _stands_alone(tokens: list[_Token]) -> bool:
+    """Whether the tokens begin with a word that could take a number and is given none."""
+    if not tokens or tokens[0].kind != "phrase" or not _takes_number(tokens[0].text):
+        return False
+    return len(tokens) == 1 or tokens[1].kind not in ("link", "number")
 
 
 def _takes_number(phrase: str) -> bool:
@@ -214,7 +226,7 @@ def _tokenize(query: str, keys: tuple[str, ...]) -> list[_Token]:
             tokens.append(_Token("number", matched[0].strip()))
             position += matched.end()
             continue
-        word = re.match(r"[\w'./+-]+|.", rest, re.DOTALL)
+        word = re.match(r"[\w'./+*^-]+|.", rest, re.DOTALL)
         assert word is not None
         stripped = word[0].rstrip(".") or word[0]
         if stripped.casefold() in _FILLERS:
@@ -308,6 +320,11 @@ def _names(name: str, theorem: Theorem) -> bool:
     return theorem.key == name or theorem.key.startswith(f"{name}/")
 
 
+def _needs_epsilon(theorem: Theorem, quantity: str) -> bool:
+    bounds = (bound for symbol in theorem.bounded_symbols(quantity) for bound in theorem.bounds_on(symbol))
+    return any(bound.expr.has(epsilon) for bound in bounds)
+
+
 def with_targets(theorem: Theorem, request: Request) -> dict[str, Fraction]:
     """The request's inputs, its target error or loss turned into the ε with which the statement promises it.
 
@@ -331,9 +348,11 @@ def with_targets(theorem: Theorem, request: Request) -> dict[str, Fraction]:
                 )
         elif any(b.expr.has(VOCABULARY[name].expr) for b in theorem.bounds) or not promises:
             inputs[name] = target
-        elif "epsilon" not in inputs:
+        elif "epsilon" not in inputs and _needs_epsilon(theorem, request.quantity):
             raise InputError(
                 f"{theorem.key} bounds {name} by more than a multiple of ε, so that {name} ≤ "
                 f"{show_fraction(target)} fixes no ε; give epsilon=… instead"
             )
+        else:
+            inputs[name] = target
     return inputs

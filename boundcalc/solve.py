@@ -16,14 +16,14 @@ from flint import arb, ctx
 
 from boundcalc.constants import ConstantPolicy, ConstantUse, HiddenConstant, explicit, hidden_constants
 from boundcalc.errors import InputError, NumericsError, UnknownNameError
-from boundcalc.notation import text
+from boundcalc.notation import RELATIONS, bound_text, text
 from boundcalc.numerics import (
     WRITTEN_TO_LOG10,
     Rounding,
     Scaled,
     Value,
     Values,
-    enclose,
+    as_function,
     fits_integer,
     holds,
     log10,
@@ -78,7 +78,7 @@ class Solution:
 
     `bounds` are the inequalities as the paper writes them. `value` is rounded so that the inequality holds, `log10` is
     that of the bound before rounding. Where the admissible set is an interval, `lower` and `upper` are its ends and
-    `value` is the lower one.
+    `value` is the lower one. `unmet` says which conditions of the statement fail at the values in use.
     """
 
     theorem: Theorem
@@ -98,6 +98,7 @@ class Solution:
     provenance: str
     lower: End | None = None
     upper: End | None = None
+    unmet: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -178,7 +179,7 @@ def evaluate(
     caps = also if symbol == m else ()
     context.fill({s for bound in (*bounds, *caps) for s in _inputs_of(bound)} - {symbol}, frozenset({symbol}))
     context.require_complete(strict, name)
-    unmet = context.unmet(symbol)
+    unmet = context.unmet(symbol, strict)
     notes = [f"{name} is what is asked for: the {symbol.name} given is not used"] if symbol.name in inputs else []
     notes += [bound.note for bound in bounds if bound.note]
     notes += [
@@ -221,7 +222,8 @@ def evaluate(
         provenance=provenance,
         lower=lower if ranged else None,
         upper=upper if ranged else None,
-        notes=tuple(dict.fromkeys((*unmet, *notes, *theorem.notes))),
+        unmet=unmet,
+        notes=tuple(dict.fromkeys((*notes, *theorem.notes))),
     )
 
 
@@ -297,11 +299,10 @@ class _Context:
         if symbol in self.theorem.supplies:
             expr = self.theorem.supplies[symbol]
             self.fill(expr.free_symbols, pending)
-            value, why = self._rounded(symbol, expr, "up"), f"{expr}, supplied by the statement"
-        elif own := self._own_explicit(symbol, pending):
+            value, why = self._rounded(symbol, expr, "up"), f"{text(expr)}, supplied by the statement"
+        elif own := self._own(symbol, pending):
             self.fill(set().union(*(bound.expr.free_symbols for bound in own)), pending)
-            expr = _combined(own)
-            value = self._rounded(symbol, expr, own[0].rounding)
+            value = self._prescribed(symbol, _combined(own), own[0].rounding)
             why = f"the statement's own {symbol_of(symbol).quantity}"
         else:
             default = symbol_of(symbol).default
@@ -316,15 +317,23 @@ class _Context:
         self.assumed.append(Assumed(symbol.name, value, why))
         self.values[symbol] = value
 
-    def _own_explicit(self, symbol: sympy.Symbol, pending: frozenset[sympy.Symbol]) -> tuple[Bound, ...]:
-        """The statement's own explicit bounds on an input that was not given, if they can be evaluated.
+    def _own(self, symbol: sympy.Symbol, pending: frozenset[sympy.Symbol]) -> tuple[Bound, ...]:
+        """The statement's own bounds on an input that was not given, if they can be evaluated.
 
         Never on n: how many examples there are is a fact of the user's data, not a choice.
         """
         if symbol == n:
             return ()
         bounds = tuple(b for b in self.theorem.bounds_on(symbol) if not isinstance(b, Guarantee))
-        return () if any(b.expr.free_symbols & pending for b in bounds) else bounds
+        return () if any(b.expr.free_symbols & (pending - {symbol}) for b in bounds) else bounds
+
+    def _prescribed(self, symbol: sympy.Symbol, expr: sympy.Expr, rounding: Rounding) -> Fraction | Scaled:
+        if not expr.has(symbol):
+            return self._rounded(symbol, expr, rounding)
+        least = least_solution(symbol, expr, self.values)
+        if least is None or least.value is None:
+            raise InputError(f"{self.theorem.key} supplies no {symbol_of(symbol).quantity} here; give {symbol.name}=…")
+        return Fraction(least.value)
 
     def _rounded(self, symbol: sympy.Symbol, expr: sympy.Expr, rounding: Rounding) -> Fraction | Scaled:
         ball = _positive(symbol, expr, self.values)
@@ -337,32 +346,36 @@ class _Context:
             )
         return round_significant(expr, self.values, rounding)
 
-    def unmet(self, asked: sympy.Symbol) -> tuple[str, ...]:
+    def unmet(self, asked: sympy.Symbol, strict: bool) -> tuple[str, ...]:
         """What the statement needs, or prescribes, and the values in use do not satisfy.
 
-        Only what can be decided without assuming anything more: conditions whose values are all there, and inequalities
-        prescribed for an input that the user gave. The number of iterations is none of them: more do no harm.
+        Checked are the conditions on symbols that have a value; what else they need is assumed, and listed, where the
+        user gave that value, for then it may contradict them. Inequalities prescribed for a given input are checked
+        too, but for the number of iterations, where more do no harm.
         """
-        notes = []
         given = {VOCABULARY[name].expr for name in self.inputs}
-        known = {s for s in self.values if not isinstance(s, HiddenConstant)} | given
         prescribed = [
             bound
             for bound in self.theorem.prescriptions
             if bound.relation != "=" and bound.symbol in given and bound.symbol.name not in ("T", "K")
         ]
+        notes = []
         for bound in (*self.theorem.conditions, *prescribed):
             needed = _inputs_of(bound) | {bound.symbol}
-            symbols = {s for s in needed if not isinstance(s, HiddenConstant)}
-            if asked in symbols or not symbols <= known:
+            missing = {s.name for s in needed - self.values.keys() - given if not isinstance(s, HiddenConstant)}
+            if asked in needed or (missing and bound.symbol not in given):
+                continue
+            kind = "condition" if isinstance(bound, Condition) else "prescription"
+            if missing and strict:
+                notes.append(f"{kind} not checked: {bound_text(bound)}; give {', '.join(sorted(missing))}")
                 continue
             self.fill(needed, frozenset())
             if bound_holds(bound, self.values) is False:
                 limit = End(None, log10(_positive(bound.symbol, bound.expr, self.values)))
-                kind = "condition unmet" if isinstance(bound, Condition) else "prescription not followed"
                 notes.append(
-                    f"{kind}: {bound.symbol} = {show_value(self.values[bound.symbol])}, but the statement asks for "
-                    f"{bound.symbol} {bound.relation} {limit.number} at these inputs and constants"
+                    f"{kind} unmet: {text(bound.symbol)} = {show_value(self.values[bound.symbol])}, but the statement "
+                    f"asks for {text(bound.symbol)} {RELATIONS[bound.relation]} {limit.number} at these inputs and "
+                    "constants"
                 )
         return tuple(notes)
 
@@ -464,11 +477,8 @@ def least_solution(symbol: sympy.Symbol, expr: sympy.Expr, values: Values) -> En
     x = expr(x) decreases to the largest of them, so each of its iterates is on the safe side: this is the branch that
     Lambert's W₋₁ gives for x = a·log(bx), not the tiny root on W₀.
     """
-
-    def f(x: arb) -> arb:
-        return enclose(expr, {**values, symbol: x}, _BITS)
-
     with ctx.workprec(_BITS):
+        f = as_function(expr, symbol, values)
         x = arb(2)
         for _ in range(_SQUARINGS):
             if bool(f(x) <= x):
@@ -503,11 +513,16 @@ def greatest_solution(symbol: sympy.Symbol, caps: tuple[Bound, ...], values: Val
     A cap is an inequality on another symbol in which x occurs, such as τ ≤ C·L^(−6)·(log x)^(−3/2). Returns None if
     they fail already at 2, and the unbounded end if they never fail.
     """
-
-    def allowed(x: Value) -> bool:
-        return all(bool(bound_holds(cap, {**values, symbol: x})) for cap in caps)
-
     with ctx.workprec(_BITS):
+        slacks = [
+            (as_function(cap.symbol, symbol, values), as_function(cap.expr, symbol, values), cap.relation)
+            for cap in caps
+        ]
+
+        def allowed(x: arb) -> bool:
+            pairs = ((left(x), right(x), relation) for left, right, relation in slacks)
+            return all(bool(a <= b) if relation == "<=" else bool(a >= b) for a, b, relation in pairs)
+
         low, high = arb(2), arb(4)
         if not allowed(low):
             return None
@@ -524,7 +539,7 @@ def greatest_solution(symbol: sympy.Symbol, caps: tuple[Bound, ...], values: Val
     if not fits_integer(low):
         return End(None, log10(low))
     candidate = round_to_integer(symbol, {symbol: low}, "down").value
-    while allowed(Fraction(candidate + 1)):
+    while all(bound_holds(cap, {**values, symbol: Fraction(candidate + 1)}) for cap in caps):
         candidate += 1
     return End(str(candidate), log10(low), proven=True)
 

@@ -102,7 +102,9 @@ def _scientific(value: Fraction) -> str:
     exponent = len(str(magnitude.numerator)) - len(str(magnitude.denominator))
     if magnitude < Fraction(10) ** exponent:
         exponent -= 1
-    scaled = magnitude / Fraction(10) ** exponent * 10**14
+    scaled = magnitude / Fraction(10) ** (exponent - 14)
+    if round(scaled) == 10**15:  # rounded up to the next power of ten
+        scaled, exponent = scaled / 10, exponent + 1
     digits = str(round(scaled))
     mantissa = (digits[0] + "." + digits[1:]).rstrip("0").rstrip(".")
     return f"{'' if scaled.denominator == 1 else '≈'}{sign}{mantissa}e{exponent:+03d}"
@@ -151,7 +153,7 @@ _SYMBOLS = (
         ("dimension", "input dimension", "dim", "features"),
     ),
     Symbol(
-        "R", "R", "the radius R: good weights lie within R·m^(−α) of the initialization", POSITIVE,
+        "R", "R", "the radius R: weights within R·m^(−α) of the initialization (in cao2019, R·m^(−1/2))", POSITIVE,
         Fraction(1), ("distance constant",),
     ),
     Symbol(

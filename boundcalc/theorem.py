@@ -94,12 +94,10 @@ class Bound:
         return "up" if self.relation == ">=" else "down"
 
 
-@dataclass(frozen=True)
 class Condition(Bound):
     """An inequality that the statement needs."""
 
 
-@dataclass(frozen=True)
 class Prescription(Bound):
     """What the statement tells you to use."""
 
@@ -210,6 +208,9 @@ class Catalogue(Mapping[str, Theorem]):
             InputError: the statement has no such reading.
         """
         key = key if key in self._readings else key.lower()
+        statements = [known for known in self._readings if known.startswith(f"{key}/")]
+        if statements:
+            raise InputError(f"{key} is a paper; name one of its statements: {', '.join(statements)}")
         if key not in self._readings:
             raise UnknownNameError("theorem", key, self._readings, "see boundcalc list")
         readings = self._readings[key]

@@ -122,8 +122,8 @@ def test_the_list_marks_secondary_results() -> None:
 
 SCHEMA: dict[str, tuple[type, ...]] = {
     "theorem": (str,), "quantity": (str,), "symbol": (str,), "relation": (str,), "status": (str,),
-    "value": (str, type(None)), "log10": (float, int, type(None)), "expression": (str,), "latex": (str,), "inputs": (dict,),
-    "assumed": (dict,), "constants": (list,), "provenance": (str,),
+    "value": (str, type(None)), "log10": (float, int, type(None)), "expression": (str,), "latex": (str,),
+    "inputs": (dict,), "assumed": (dict,), "constants": (list,), "provenance": (str,),
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 
 import pytest
@@ -15,7 +16,7 @@ from boundcalc.symbols import ALIASES, VOCABULARY, lookup, show_fraction
 
 ONE_PERCENT = [
     "0.01", ".01", "1/100", "1e-2", "1E-2", "10^-2", "10**-2", "10^(-2)", "10 ^ -2", "10⁻²", "1%", "1 %", "+0.01",
-    "0.1^2", "0.1²", "  0.01 ", "−−0.01"[2:], "10^−2", "１/１００", "0.5/50", "1e-1 / 1e1", "100^-1", "1.00e-02",
+    "0.1^2", "0.1²", "  0.01 ", "10^−2", "１/１００", "0.5/50", "1e-1 / 1e1", "100^-1", "1.00e-02",
 ]  # fmt: skip
 
 
@@ -72,10 +73,8 @@ def test_what_is_no_number_is_refused_in_one_short_line(text: str) -> None:
 @example("1^" + "9" * 58)
 @example("٣/٤")
 def test_any_text_is_a_number_or_refused(text: str) -> None:
-    try:
+    with suppress(BoundcalcError):
         assert isinstance(parse_number(text), Fraction)
-    except BoundcalcError:
-        pass
 
 
 @settings(deadline=None, max_examples=300)
@@ -126,7 +125,7 @@ def test_unicode_is_folded() -> None:
 
 
 def test_values_are_read_under_any_name() -> None:
-    values = parse_values(["eps=1%", "δ=0.05", "depth=5", "λ₀=1/10", "λ_0=1/10"[:0] or "gamma = 0.2", "H=4"])
+    values = parse_values(["eps=1%", "δ=0.05", "depth=5", "λ₀=1/10", "gamma = 0.2", "H=4"])
     assert values == {
         "epsilon": Fraction(1, 100), "delta": Fraction(1, 20), "L": 5, "lambda_0": Fraction(1, 10),
         "gamma": Fraction(1, 5), "H": 4,
@@ -153,10 +152,8 @@ def test_a_bad_assignment_is_refused_with_its_mend(assignments: list[str], messa
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.text(max_size=30), max_size=3))
 def test_any_assignment_is_read_or_refused(assignments: list[str]) -> None:
-    try:
-        parse_values(assignments)
-    except BoundcalcError as problem:
-        assert "\n" not in " ".join(str(problem).split())
+    with suppress(BoundcalcError):
+        assert len(parse_values(assignments)) == len(assignments)
 
 
 # The vocabulary ---------------------------------------------------------------------------------

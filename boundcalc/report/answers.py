@@ -19,9 +19,6 @@ from boundcalc.theorem import Bound, Catalogue, Guarantee, Theorem
 
 WIDTH = 118
 
-ALARMS = ("condition unmet", "prescription not", "no width")
-"""How the notes begin that say that an answer stands on shaky ground."""
-
 
 def json_number(value: Fraction | Scaled) -> int | float | str:
     """A JSON number where one holds the value to double precision, else text."""
@@ -72,6 +69,7 @@ def solution_json(solution: Solution) -> dict[str, Any]:
         "policy": solution.policy,
         "provenance": solution.provenance,
         "depth": solution.theorem.setting.depth.counts,
+        "unmet": list(solution.unmet),
         "notes": list(solution.notes),
     }
     if solution.lower is not None or solution.upper is not None:
@@ -172,8 +170,8 @@ def reply_text(reply: Reply) -> str:
     notes: dict[str, list[str]] = {}
     for solution in reply.answers:
         own = [bound.note for bound in solution.bounds if bound.note]
-        alarms = [note for note in solution.notes if note.startswith(ALARMS)]
-        for note in dict.fromkeys(alarms + own):
+        empty = [note for note in solution.notes if solution.status == "empty" and note.startswith("no width")]
+        for note in dict.fromkeys([*solution.unmet, *empty, *own]):
             notes.setdefault(note, []).append(solution.theorem.key)
     lines += [f"{', '.join(dict.fromkeys(keys))}: {note}" for note, keys in notes.items()]
     return "\n".join(lines)
@@ -247,6 +245,7 @@ def solution_text(solution: Solution) -> str:
     rows.append(("provenance", solution.provenance))
     if any(s.name == "L" for s in theorem.symbols):
         rows.append(("depth", theorem.setting.depth.counts))
+    rows += [("unmet", note) for note in solution.unmet]
     rows += [("note", note) for note in solution.notes]
     return _listing(rows)
 
