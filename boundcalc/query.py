@@ -134,7 +134,7 @@ def parse(query: str, keys: Iterable[str] = CATALOGUE) -> Request:
             while links < len(after) and after[links].kind == "link":
                 links += 1
             if links < len(after) and after[links].kind == "number" and _takes_number(token.text):
-                if not links and token.text.casefold() in _QUANTITY_WORDS and _stands_alone(after[1:]):
+                if not links and token.text.casefold() in _QUANTITY_WORDS and _could_take(after[0].text, after[1:]):
                     raise InputError(
                         f"'{token.text} {after[0].text} {after[1].text}' can be read in two ways; write "
                         f"{token.text}={after[0].text} or {after[1].text}={after[0].text}"
@@ -175,11 +175,12 @@ def parse(query: str, keys: Iterable[str] = CATALOGUE) -> Request:
     return Request(query, asked[0], found, targets, tuple(statements))
 
 
-def _stands_alone(tokens: list[_Token]) -> bool:
-    """Whether the tokens begin with a word that could take a number and is given none."""
-    if not tokens or tokens[0].kind != "phrase" or not _takes_number(tokens[0].text):
+def _could_take(number: str, tokens: list[_Token]) -> bool:
+    """Whether the tokens begin with a word that could take this number and is given no other."""
+    if not tokens or tokens[0].kind != "phrase" or (len(tokens) > 1 and tokens[1].kind in ("link", "number")):
         return False
-    return len(tokens) == 1 or tokens[1].kind not in ("link", "number")
+    symbol = ALIASES.get(tokens[0].text) or ALIASES.get(tokens[0].text.casefold())
+    return symbol is not None and parse_number(number) in VOCABULARY[symbol].domain
 
 
 def _takes_number(phrase: str) -> bool:
