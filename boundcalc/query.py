@@ -60,7 +60,7 @@ _LINKS = (
 )  # fmt: skip
 
 _FILLERS = frozenset(
-    "a an the what whats what's is are be i we me my our you give tell show compute calculate find get please "
+    "a an the only what whats what's is are be i we me my our you give tell show compute calculate find get please "
     "need needs needed require required requires requirement must should do does can will would for with "
     "at to of in on and where when if given that which how many much large small big wide long minimum "
     "minimal min least smallest number deep relu network networks net neural dnn model training train "

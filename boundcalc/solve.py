@@ -137,6 +137,8 @@ def quantity_symbols(theorem: Theorem, quantity: str) -> tuple[str, tuple[sympy.
         if not name:
             raise UnknownNameError("quantity", quantity, QUANTITIES, f"known: {', '.join(QUANTITIES)}")
     symbols = theorem.bounded_symbols(name)
+    if not symbols and name == "error":
+        symbols = theorem.bounded_symbols("gap")  # the nearest to an error that such a statement bounds
     if not symbols:
         raise InputError(f"{theorem.key} says nothing about {name}; ask it for {', '.join(theorem.quantities)}")
     return name, symbols

@@ -187,12 +187,12 @@ _SYMBOLS = (
     ),
     Symbol(
         "gap", r"\mathrm{gap}", "the generalization gap, population minus training error", POSITIVE, None,
-        ("generalization gap", "generalisation gap"), "error",
+        ("generalization gap", "generalisation gap"), "gap",
     ),
     Symbol(
         "gap_uniform", r"\mathrm{gap}_{\mathrm{unif}}",
         "the generalization gap by uniform convergence over norm-bounded networks", POSITIVE, None, (),
-        "error",
+        "gap",
     ),
     Symbol(
         "L_S", "L_S", "the training loss L_S(W)", POSITIVE, None,

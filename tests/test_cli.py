@@ -219,6 +219,11 @@ def test_an_interval_in_json_has_its_two_ends() -> None:
     assert answer["upper"]["value"] == str(int(mp.floor(greatest)))
 
 
+def test_a_condition_that_fails_is_told_apart_in_json() -> None:
+    assert evaluated("chen2019/thm2.2", "error", "m=10", "L=2", "n=1000", "R=1", "delta=0.05")["unmet"]
+    assert evaluated("chen2019/thm2.2", "error", "m=1e8", "L=2", "n=1000", "R=1", "delta=0.05")["unmet"] == []
+
+
 def test_an_empty_set_is_answered_with_exit_code_3() -> None:
     done = run("eval", "cao2020/thm3.1", "width", "tau=100", "--json")
     assert (done.returncode, done.stderr) == (3, "")

@@ -118,7 +118,7 @@ def test_statements_and_papers_can_be_named(query: str, statements: tuple[str, .
         ("width for α=0.7", ["alpha = 0.7"]),
         ("width with confidence 100%", ["delta = 0"]),
         ("width for eps=__import__('os').system('true')", ["__import__"]),
-        ("width for eps=9**9**9", ["9**9"]),
+        ("width for eps=9**9**9", ["**9"]),
         ("width for eps=1e999999999", ["1e999999999"]),
         ("width for chen2019/thm9.9", ["chen2019/thm9.9"]),
         ("width " * 1000, ["2000"]),

@@ -1,0 +1,81 @@
+"""The README's commands are what a new user types: they must be there, and say what the README says they say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_exactly_two_set_up_commands() -> None:
+    setups = [block for block in blocks("sh") if block.startswith("# set up: ")]
+    assert [block.split("\n", 1)[0] for block in setups] == ["# set up: main job", "# set up: tests"]
+    main_job, tests = setups
+    assert 'boundcalc "required width for ε=0.01,L=5"' in main_job
+    assert "boundcalc verify chen2019/thm2.1 --data digits --classes 3,8 --out" in main_job
+    assert "pytest -W error" in tests
+    for setup in setups:
+        assert "pip install -c constraints.txt" in setup
+
+
+def queries() -> list[str]:
+    lines = "\n".join(blocks("sh") + blocks("console")).splitlines()
+    commands = [line.removeprefix("$ ").removesuffix(" &&") for line in lines]
+    return [c.removeprefix("boundcalc ") for c in commands if re.match(r'boundcalc ("|list|show|eval)', c)]
+
+
+@pytest.mark.parametrize("command", queries())
+def test_printed_query_is_answered(command: str) -> None:
+    done = subprocess.run(
+        f'"{sys.executable}" -m boundcalc {command}', shell=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+
+
+def test_enough_queries_are_printed_to_be_worth_the_test_above() -> None:
+    assert len(queries()) >= 9
+
+
+def test_printed_answer_is_the_answer() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "boundcalc", "required width for ε=0.01,L=5"], capture_output=True, text=True
+    )
+    for cell in ("50 705 800 355 726 887", "m ≥ Õ((5^11·R^4)^(1/α)·log(n/δ)^(2/(2", "delta=0.05", "k_m=0, p_L=11,"):
+        assert cell in README
+        assert cell in done.stdout
+
+
+def test_printed_python_gives_the_printed_value() -> None:
+    (program,) = blocks("python")
+    *statements, last = program.strip().splitlines()
+    expression, value = last.split("  # ")
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join([*statements, f"print(repr({expression}))"])], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == value
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_examples_run(example: Path) -> None:
+    done = subprocess.run([sys.executable, "-W", "error", str(example)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "50705800355726887" in done.stdout
+
+
+def test_ci_runs_the_test_command_as_printed() -> None:
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    awk = re.search(r"awk '(.*?)' README.md", script)
+    assert awk is not None
+    found = subprocess.run(["awk", awk[1], "README.md"], capture_output=True, text=True, cwd=ROOT).stdout
+    assert found.strip() == blocks("sh")[1].split("\n", 1)[1].strip()
