@@ -159,11 +159,17 @@ def _needed_margin(epsilon: float) -> float:
     return -(epsilon + math.log(-math.expm1(-epsilon)))
 
 
+def search_bytes(network: Network, n: int, dtype: torch.dtype = torch.float32) -> int:
+    """Return the bytes that the search takes for one init on n inputs, at most.
+
+    Weights, their start, the direction, the best so far and the difference to the start: four times the weights
+    more than `peak_bytes` of training; and the weights once more in float64, where what was found is checked.
+    """
+    return peak_bytes(network, n, 1, dtype) + 4 * network.weight_bytes(dtype.itemsize) + network.weight_bytes(8)
+
+
 def _group_size(network: Network, n: int, dtype: torch.dtype, device: torch.device) -> int:
-    # Weights, their start, direction, best so far, and the difference to the start: 4 more than the
-    # engine's own.
-    one = peak_bytes(network, n, 1, dtype) + 4 * network.weight_bytes(dtype.itemsize)
-    return max(1, available_bytes(device) // 2 // one)
+    return max(1, available_bytes(device) // 2 // search_bytes(network, n, dtype))
 
 
 def _search(

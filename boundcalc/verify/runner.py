@@ -26,11 +26,11 @@ from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import ConstantPolicy, ConstantUse
 from boundcalc.data import Dataset, load, split
 from boundcalc.errors import InputError
-from boundcalc.estimate.radius import certify_radius
+from boundcalc.estimate.radius import certify_radius, search_bytes
 from boundcalc.solve import UNIT, Assumed, Solution, check_inputs, evaluate
 from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.theorem import Theorem
-from boundcalc.train.dense import DenseEngine, fitting_trials, peak_bytes
+from boundcalc.train.dense import DenseEngine, fitting_trials
 from boundcalc.train.descent import gradient_descent
 from boundcalc.train.devices import available_bytes, resolve_device
 from boundcalc.train.networks import Network, scaled_relu
@@ -184,11 +184,12 @@ def make_plan(key: str, options: Options, given: Mapping[str, Fraction], policy:
     device = resolve_device(options.device)
     network = scaled_relu(int(inputs["L"]), width, train.d, float(inputs["alpha"]))
     dtype = _DTYPES[options.dtype]
-    needed, available = peak_bytes(network, train.n, 1, dtype), available_bytes(device)
+    needed, available = search_bytes(network, train.n, dtype), available_bytes(device)
     if needed > available:
         raise InputError(
-            f"--width {width} needs {show_bytes(needed)} for one network, and {device} has {show_bytes(available)} "
-            "available; give a smaller --width"
+            f"--width {width} needs {show_bytes(needed)} to certify R for one network (its weights take "
+            f"{show_bytes(network.weight_bytes(dtype.itemsize))}), and {device} has {show_bytes(available)} available; "
+            "give a smaller --width"
         )
     batch = max(min(fitting_trials(network, train.n, dtype, device), _BATCH[device.type], trials), 1)
     return Plan(theorem, options, inputs, tuple(assumed), train, test, network, width, trials, batch, device, policy)
