@@ -168,7 +168,9 @@ def evaluate_quantity(
 @click.option("--classes", metavar="A,B", help="The two classes to tell apart; A becomes +1, B −1.")
 @click.option("--label", metavar="COLUMN", help="Label column of a CSV file, by name or number; the last by default.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run.")
-@click.option("--width", metavar="M", help="Width to train at where the prescribed one is out of reach [default: 64].")
+@click.option(
+    "--width", metavar="M", help="Width to train at [default: the prescribed one where it fits into memory, else 64]."
+)
 @click.option("--trials", metavar="N", help="Number of inits [default: the fewest that could support 1 − δ].")
 @click.option("--seed", default="0", show_default=True, metavar="N", help="Seed of the inits and of the split.")
 @click.option("--test-fraction", default="1/4", show_default=True, metavar="F", help="Share of examples held out.")
@@ -221,10 +223,7 @@ def verify(
         dtype=dtype,
         device=device,
     )
-    plan = make_plan(theorem, options, inputs, policy)
-    if strict and plan.assumed:
-        names = ", ".join(assumed.name for assumed in plan.assumed)
-        raise InputError(f"--strict: {theorem} would assume {names}; give each as name=value")
+    plan = make_plan(theorem, options, inputs, policy, strict=strict)
     with _ProgressBar() as bar:
         result = run(plan, out, bar.show)
     from boundcalc.report.verification import verdict_line, verification_json, width_line, write_reports

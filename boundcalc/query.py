@@ -111,6 +111,8 @@ def parse(query: str, keys: Iterable[str] = CATALOGUE) -> Request:
     def bind(phrase: str, text: str) -> None:
         value = parse_number(text, phrase)
         name = _TARGETS.get(phrase.casefold()) or ALIASES.get(phrase) or ALIASES[phrase.casefold()]
+        if name in ("confidence", "accuracy") and value > 1:
+            raise InputError(f"{phrase} {text} is more than 1; write it as {text}% or as a fraction of 1")
         if name == "confidence":
             name, value = "delta", 1 - value
         elif name == "accuracy":
@@ -223,6 +225,9 @@ def _tokenize(query: str, keys: tuple[str, ...]) -> list[_Token]:
                 f"{thousands[0]!r} could be one number or two; write {thousands[0].replace(',', '')}, or put a space "
                 "after the comma"
             )
+        comma = re.match(r"0,\d+|\d+,0\d*(?![\d,])", rest)
+        if comma:
+            raise InputError(f"{comma[0]!r} has a comma in it; write it with a point, {comma[0].replace(',', '.')}")
         if matched and not re.match(r"[^\W\d_]", rest[len(matched[0].rstrip()) :]):
             tokens.append(_Token("number", matched[0].strip()))
             position += matched.end()

@@ -227,7 +227,9 @@ def test_store_keeps_a_batch_whole_or_not_at_all(tmp_path: Path) -> None:
         (["--set", "C_q=1"], ["C_q", "C_m"]),
         (["--data", "digitz"], ["digitz", "digits"]),
         (["--data", "nowhere.npz"], ["nowhere.npz"]),
-        (["--strict"], ["--strict", "epsilon", "alpha"]),
+        (["--strict"], ["--strict", "epsilon", "alpha", "--set C_m"]),
+        (["delta=1e-12"], ["delta = 1e-12", "--trials"]),
+        (["--trials", "1e18"], ["--trials 1000000000000000000", "fewer"]),
     ],
 )
 def test_bad_input_gets_one_clear_line(arguments: list[str], words: list[str], tmp_path: Path) -> None:
@@ -295,6 +297,46 @@ def test_vacuous_guarantees_and_unmet_premises_are_called_so(tmp_path: Path) -> 
     done = verify(*DIGITS, *common, "epsilon=0.2", "R=0.001", "--out", str(tmp_path / "unmet"))
     assert done.returncode == 3
     assert "premise unmet" in done.stdout
+
+
+def test_a_constant_that_was_set_is_not_replaced(tmp_path: Path) -> None:
+    common = ["--trials", "2", "L=2", "epsilon=0.2", "--set", "C_T=0.02", "--set", "C_m=1e-14"]
+    done = verify(*DIGITS, *common, "--width", "8", "--out", str(tmp_path / "narrow"))
+    assert done.returncode == 3
+    assert "within reach" in done.stdout
+    assert "premise unmet" in done.stdout
+    done = verify(*DIGITS, *common, "--out", str(tmp_path / "prescribed"))
+    report = json.loads((tmp_path / "prescribed" / "report.json").read_text("utf-8"))
+    assert report["run"]["width"] >= max(report["prescribed"]["width"], 64)
+    assert next(c for c in report["constants"] if c["name"] == "C_m")["value"] == 1e-14
+    assert all(premise["met"] for premise in report["premises"])
+
+
+def test_a_constant_below_the_smallest_float_is_still_a_number(tmp_path: Path) -> None:
+    done = verify(*DIGITS, *SMALL, "alpha=0.01", "--out", str(tmp_path / "run"))
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"C_m ≤ \d\.\d+e-6\d\d", done.stdout)
+
+
+def test_a_record_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / STORE) as database:
+        database.execute("CREATE TABLE clinical (patient TEXT)")
+    before = (tmp_path / STORE).read_bytes()
+    done = verify(*DIGITS, *SMALL, "--out", str(tmp_path))
+    assert done.returncode == 2
+    assert "not the record of a run" in done.stderr
+    assert (tmp_path / STORE).read_bytes() == before
+
+
+@pytest.mark.parametrize("column", ["record", "loss"])
+def test_a_damaged_record_is_called_so(finished: Path, tmp_path: Path, column: str) -> None:
+    (tmp_path / STORE).write_bytes((finished / STORE).read_bytes())
+    with sqlite3.connect(tmp_path / STORE) as database:
+        database.execute(f"UPDATE trials SET {column} = 'nonsense' WHERE trial = 1")
+    done = verify(*DIGITS, *SMALL, "--out", str(tmp_path))
+    assert done.returncode == 2
+    assert "is damaged" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize("T", [1, 2, 30, 10_000])

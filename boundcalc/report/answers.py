@@ -154,7 +154,8 @@ def reply_text(reply: Reply) -> str:
             disable_numparse=True,
         )
     )
-    lines += ["", "Assumed inputs, each set by adding it to the query:"]
+    assumed = any(solution.assumed for solution in reply.answers)
+    lines += ["", "Assumed inputs, each set by adding it to the query:" if assumed else "No input was assumed."]
     for name in dict.fromkeys(a.name for solution in reply.answers for a in solution.assumed):
         lines.append(f"  {name}=…  {VOCABULARY[name].meaning}")
     lines += ["", _constants_legend(reply.answers)]

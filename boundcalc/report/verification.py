@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from boundcalc.errors import InputError
 from boundcalc.notation import bound_text
 from boundcalc.report.answers import constants_json, json_number
 from boundcalc.solve import Solution
@@ -71,7 +72,7 @@ def verification_json(result: Result) -> dict[str, Any]:
         "formulas": {name: [bound_text(b) for b in solution.bounds] for name, solution in solutions.items()},
         "out_of_reach": (
             None
-            if prescribed.reached
+            if prescribed.fits
             else {"bytes_needed": prescribed.bytes_needed, "bytes_available": prescribed.bytes_available}
         ),
         "run": {
@@ -87,9 +88,9 @@ def verification_json(result: Result) -> dict[str, Any]:
         "premises": [{"name": p.name, "met": p.met, "evidence": p.evidence} for p in result.premises],
         "checks": [_check_json(check) for check in result.checks],
         "constants": constants_json(prescribed.constants),
-        "policy": plan.policy.name,
+        "policy": plan.policy.name + (", C_m chosen from the width" if prescribed.chosen else ""),
         "inputs": {name: json_number(value) for name, value in plan.inputs.items()}
-        | {"R": result.radius, "n": plan.train.n, "d": plan.train.d, "m": plan.width},
+        | {"R": float(result.R), "n": plan.train.n, "d": plan.train.d, "m": plan.width},
         "assumed": {assumed.name: json_number(assumed.value) for assumed in plan.assumed},
         "data": {
             "source": plan.options.data,
@@ -134,15 +135,17 @@ def verdict_line(result: Result) -> str:
 def width_line(result: Result) -> str:
     """The prescribed width, and what became of it, in one line."""
     prescribed, plan = result.prescribed, result.plan
-    line = f"prescribed width m ≥ {prescribed.width.number} at R = {result.radius:.6g}"
+    line = f"prescribed width m ≥ {prescribed.width.number} at R = {show_fraction(result.R)}"
     if prescribed.reached:
         return f"{line}: width {plan.width} satisfies it"
+    available = show_bytes(prescribed.bytes_available)
+    reach = "within reach" if prescribed.fits else "out of reach here"
+    line += f": {reach} ({prescribed.bytes_needed} of weights a network, {available} available)"
+    line += f"; trained at width {plan.width}"
+    if not prescribed.chosen:
+        return f"{line}, which does not suffice at the constants given"
     constant = next(use for use in prescribed.constants if use.name == "C_m")
-    return (
-        f"{line}: out of reach here ({prescribed.bytes_needed} for one network, "
-        f"{show_bytes(prescribed.bytes_available)} available); went on at width {plan.width}, "
-        f"which suffices if C_m ≤ {show_fraction(constant.value)}"
-    )
+    return f"{line}, which suffices if C_m ≤ {show_fraction(constant.value)}"
 
 
 def _figures(result: Result) -> dict[str, str]:
@@ -165,7 +168,7 @@ def _figures(result: Result) -> dict[str, str]:
         for trial in trials:
             furthest = np.max(np.asarray(trial.distances), axis=1) * scale
             axes.plot(np.asarray(trial.distance_steps), furthest, color="#33658a", alpha=0.35, linewidth=0.8)
-        axes.axhline(result.radius, color="#c1292e", linewidth=1.2, label=f"R = {result.radius:.4g} (certified)")
+        axes.axhline(float(result.R), color="#c1292e", linewidth=1.2, label=f"R = {float(result.R):.4g}")
         axes.set(xscale="log", xlabel="step t", ylabel="max over layers of ‖W_l(t) − W_l(0)‖ · m^α")
         axes.legend(frameon=False)
 
@@ -231,6 +234,11 @@ def _environment(*, autoescape: bool) -> Environment:
 
 def _write(path: Path, text: str) -> Path:
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, "utf-8")
-    os.replace(partial, path)
+    try:
+        partial.write_text(text, "utf-8")
+        os.replace(partial, path)
+    except OSError as problem:
+        raise InputError(
+            f"cannot write {str(path)!r}: {problem.strerror}; the trials are kept, so mend that and run again"
+        ) from None
     return path

@@ -12,7 +12,7 @@ import math
 import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -27,7 +27,7 @@ from boundcalc.constants import ConstantPolicy, ConstantUse
 from boundcalc.data import Dataset, load, split
 from boundcalc.errors import InputError
 from boundcalc.estimate.radius import certify_radius, search_bytes
-from boundcalc.solve import UNIT, Assumed, Solution, check_inputs, evaluate
+from boundcalc.solve import UNIT, Assumed, IncompleteError, Solution, check_inputs, evaluate
 from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.theorem import Theorem
 from boundcalc.train.dense import DenseEngine, fitting_trials
@@ -35,7 +35,7 @@ from boundcalc.train.descent import gradient_descent
 from boundcalc.train.devices import available_bytes, resolve_device
 from boundcalc.train.networks import Network, scaled_relu
 from boundcalc.verify.checks import Check, Premise
-from boundcalc.verify.statistics import Verdict, clopper_pearson, fewest_trials, judge
+from boundcalc.verify.statistics import MOST_TRIALS, Verdict, clopper_pearson, fewest_trials, judge
 from boundcalc.verify.store import Certificate, Store, Trial
 
 VERIFIABLE = ("chen2019/thm2.1",)
@@ -43,8 +43,13 @@ VERIFIABLE = ("chen2019/thm2.1",)
 DEFAULT_WIDTH = 64
 """The width trained at where the prescribed one is out of reach and none is given."""
 
+PILOT_TRIALS, PILOT_MARGIN = 2, Fraction(6, 5)
+"""Inits from which R is first guessed, to learn whether the prescribed width is within reach, and the room left."""
+
 DEFAULT_EPSILON = Fraction(1, 10)
 """Large enough to train to in minutes; 3ε must stay below log 2, the loss of the zero function."""
+
+MOST_ITERATIONS = 10**9
 
 _DISTANCES = 24
 _BATCH = MappingProxyType({"cpu": 24, "cuda": 256})
@@ -113,7 +118,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Prescribed:
-    """What the statement prescribes at the certified R, and the constant that makes the width used suffice."""
+    """What the statement prescribes at the certified R.
+
+    `reached`: the width used satisfies m ≥ m*. `chosen`: it does not, but nobody set C_m, which the statement leaves
+    open, so `constants` holds the C_m at which it does. `fits`: a network of the prescribed width fits into memory.
+    """
 
     width: Solution
     step_size: Solution
@@ -121,8 +130,10 @@ class Prescribed:
     target: Solution
     bytes_needed: str
     bytes_available: int
+    fits: bool
     constants: tuple[ConstantUse, ...]
     reached: bool
+    chosen: bool
 
     @property
     def T(self) -> int:
@@ -140,7 +151,7 @@ class Result:
     """A finished verification."""
 
     plan: Plan
-    radius: float
+    R: Fraction
     prescribed: Prescribed
     certificates: Mapping[int, Certificate]
     trials: Mapping[int, Trial]
@@ -153,11 +164,21 @@ class Result:
     machine: str = ""
 
 
-def make_plan(key: str, options: Options, given: Mapping[str, Fraction], policy: ConstantPolicy = UNIT) -> Plan:
+def make_plan(
+    key: str,
+    options: Options,
+    given: Mapping[str, Fraction],
+    policy: ConstantPolicy = UNIT,
+    *,
+    strict: bool = False,
+) -> Plan:
     """Read the data, settle every input, and refuse what cannot be run.
 
+    Without a width, the prescribed one is taken where it fits into memory, else `DEFAULT_WIDTH`.
+
     Raises:
-        InputError: a statement that cannot be verified yet, bad data, bad inputs, or a width that does not fit.
+        InputError: a statement that cannot be verified yet, bad data, bad inputs, a width that does not fit, or, if
+            `strict`, an input or a unit constant that would have to be assumed.
     """
     theorem = CATALOGUE.find(key)
     if key not in VERIFIABLE:
@@ -175,13 +196,20 @@ def make_plan(key: str, options: Options, given: Mapping[str, Fraction], policy:
             assert default is not None
             inputs[name] = default
             assumed.append(Assumed(name, default, "default of verify"))
+    if strict:
+        uses = [policy.use(constant, key) for constant in theorem.constants]
+        missing = [f"{a.name}=…" for a in assumed] + [f"--set {use.name}=…" for use in uses if use.assumed]
+        if missing:
+            raise IncompleteError(f"--strict: {key} would be verified at assumed values; give {' '.join(missing)}")
+    if options.trials is not None and options.trials > MOST_TRIALS:
+        raise InputError(f"--trials {options.trials} is more than {MOST_TRIALS}; give fewer")
     if options.dtype not in _DTYPES:
         raise InputError(f"--dtype {options.dtype!r} is not one of {', '.join(_DTYPES)}")
     dataset = load(options.data, classes=options.classes, label=options.label)
     train, test = split(dataset, float(options.test_fraction), options.seed)
-    width = options.width or DEFAULT_WIDTH
     trials = options.trials or fewest_trials(float(inputs["delta"]))
     device = resolve_device(options.device)
+    width = options.width or _reachable_width(theorem, options, inputs, train, device, policy)
     network = scaled_relu(int(inputs["L"]), width, train.d, float(inputs["alpha"]))
     dtype = _DTYPES[options.dtype]
     needed, available = search_bytes(network, train.n, dtype), available_bytes(device)
@@ -193,6 +221,44 @@ def make_plan(key: str, options: Options, given: Mapping[str, Fraction], policy:
         )
     batch = max(min(fitting_trials(network, train.n, dtype, device), _BATCH[device.type], trials), 1)
     return Plan(theorem, options, inputs, tuple(assumed), train, test, network, width, trials, batch, device, policy)
+
+
+def _reachable_width(
+    theorem: Theorem,
+    options: Options,
+    inputs: Mapping[str, Fraction],
+    train: Dataset,
+    device: torch.device,
+    policy: ConstantPolicy,
+) -> int:
+    """The prescribed width if it fits into memory, at an R guessed from a few inits; else, or if R is not found, 64."""
+    dtype = _DTYPES[options.dtype]
+
+    def network(width: int) -> Network:
+        return scaled_relu(int(inputs["L"]), width, train.d, float(inputs["alpha"]))
+
+    R = inputs.get("R")
+    if R is None:
+        guess = certify_radius(
+            network(DEFAULT_WIDTH),
+            train.X,
+            train.y,
+            epsilon=float(inputs["epsilon"]),
+            alpha=float(inputs["alpha"]),
+            trials=tuple(range(PILOT_TRIALS)),
+            seed=options.seed,
+            dtype=dtype,
+            device=str(device),
+            max_steps=options.search_steps,
+        )
+        if not guess.converged.all():
+            return DEFAULT_WIDTH
+        R = PILOT_MARGIN * Fraction(float(guess.radius.max()))
+    prescribed = evaluate(theorem, "width", {**inputs, "R": R, "n": Fraction(train.n)}, policy).value
+    if prescribed is None or int(prescribed) <= DEFAULT_WIDTH:
+        return DEFAULT_WIDTH
+    fits = search_bytes(network(int(prescribed)), train.n, dtype) <= available_bytes(device)
+    return int(prescribed) if fits else DEFAULT_WIDTH
 
 
 def show_bytes(count: int) -> str:
@@ -221,15 +287,21 @@ def run(plan: Plan, folder: Path, on_progress: Progress | None = None) -> Result
     with Store(folder, plan.config) as store:
         certificates = _certify(plan, store, progress)
         found = [c.radius for c in certificates.values() if c.radius is not None]
-        radius = float(plan.inputs["R"]) if "R" in plan.inputs else max(found, default=math.nan)
-        if math.isnan(radius):
+        if not found and "R" not in plan.inputs:
             raise InputError(
                 f"no weights with every loss below epsilon={show_fraction(plan.inputs['epsilon'])} were found from any "
                 f"init, so R is unknown; give a larger --width (now {plan.width}), or R=…"
             )
-        prescribed = prescribe(plan, radius)
+        R = plan.inputs["R"] if "R" in plan.inputs else six_digits_up(max(found))
+        prescribed = prescribe(plan, R)
         trials = _train(plan, prescribed, store, progress)
-    return judge_run(plan, radius, prescribed, certificates, trials)
+    return judge_run(plan, R, prescribed, certificates, trials)
+
+
+def six_digits_up(value: float) -> Fraction:
+    """A positive number rounded up to six significant digits, exactly."""
+    unit = Fraction(10) ** (math.floor(math.log10(value)) - 5)
+    return math.ceil(Fraction(value) / unit) * unit
 
 
 def _certify(plan: Plan, store: Store, progress: Progress) -> dict[int, Certificate]:
@@ -263,52 +335,58 @@ def _certify(plan: Plan, store: Store, progress: Progress) -> dict[int, Certific
     return store.certificates()
 
 
-def prescribe(plan: Plan, radius: float) -> Prescribed:
-    """Evaluate width, step size, iterations and target at the certified R, rounded up in its sixth digit."""
-    R = Fraction(math.ceil(Fraction(radius) * 10**6), 10**6)
+def prescribe(plan: Plan, R: Fraction) -> Prescribed:
+    """Evaluate width, step size, iterations and target at this R."""
     inputs = {**plan.inputs, "R": R, "n": Fraction(plan.train.n)}
-    at_width = {**inputs, "m": Fraction(plan.width)}
     width = evaluate(plan.theorem, "width", inputs, plan.policy)
-    step_size = evaluate(plan.theorem, "step-size", at_width, plan.policy)
+    step_size = evaluate(plan.theorem, "step-size", {**inputs, "m": Fraction(plan.width)}, plan.policy)
     iterations = evaluate(plan.theorem, "iterations", inputs, plan.policy)
     target = evaluate(plan.theorem, "loss", inputs, plan.policy)
-    if iterations.value is None or int(iterations.value) > 10**9:
+    if iterations.value is None or int(iterations.value) > MOST_ITERATIONS:
         raise InputError(
             f"the prescribed number of iterations is {iterations.number}, too many to run; give a larger epsilon "
             f"(now {show_fraction(plan.inputs['epsilon'])}) or --set C_T=…"
         )
-    uses = {use.name: use for solution in (width, step_size, iterations) for use in solution.constants}
     assert width.log10 is not None
-    # Within the twelve digits of log10: far finer than a constant is ever quoted.
-    reached = math.log10(plan.width) >= width.log10
-    if not reached:
-        scale = 10 ** (math.log10(plan.width) - width.log10)
-        factor = uses["C_m"]
-        uses["C_m"] = ConstantUse(
-            factor.name,
-            factor.hides,
-            Fraction(f"{float(factor.value) * scale * (1 - 1e-5):.6g}"),
-            f"the constant at which width {plan.width} suffices (at {factor.name} = "
-            f"{show_fraction(factor.value)} the statement asks for m ≥ {width.number})",
-            factor.direction,
+    reached = int(width.value) <= plan.width if width.value is not None else False
+    uses = {use.name: use for solution in (width, step_size, iterations) for use in solution.constants}
+    factor = uses["C_m"]
+    chosen = not reached and factor.assumed
+    if chosen:
+        at = math.log10(plan.width) - width.log10
+        # Rounded down, so that the width still suffices at it.
+        mantissa = Fraction(math.floor(10 ** (at - math.floor(at)) * 10**5 * (1 - 1e-9)), 10**5)
+        uses["C_m"] = replace(
+            factor,
+            value=mantissa * Fraction(10) ** math.floor(at),
+            origin=f"chosen so that width {plan.width} suffices; at C_m = 1 the statement asks for m ≥ {width.number}",
         )
-    itemsize = _DTYPES[plan.options.dtype].itemsize
-    hidden = plan.network.hidden_layers
+    dtype = _DTYPES[plan.options.dtype]
+    available = available_bytes(plan.device)
     if width.value is not None:
-        m_star = int(width.value)
-        bytes_needed = show_bytes(((hidden - 1) * m_star**2 + (plan.train.d + 1) * m_star) * itemsize)
+        L, alpha = int(plan.inputs["L"]), float(plan.inputs["alpha"])
+        network = scaled_relu(L, int(width.value), plan.train.d, alpha)
+        fits = search_bytes(network, plan.train.n, dtype) <= available
+        bytes_needed = show_bytes(network.weight_bytes(dtype.itemsize))
     else:
-        exponent = (2 if hidden > 1 else 1) * width.log10 + math.log10(itemsize * max(hidden - 1, plan.train.d))
-        bytes_needed = f"10^{exponent:.1f} B"
+        # All but the leading term of the number of weights is lost beside 10^30.
+        square = plan.network.hidden_layers > 1
+        count = plan.network.hidden_layers - 1 if square else plan.train.d + 1
+        fits, bytes_needed = (
+            False,
+            f"10^{(2 if square else 1) * width.log10 + math.log10(count * dtype.itemsize):.1f} B",
+        )
     return Prescribed(
         width=width,
         step_size=step_size,
         iterations=iterations,
         target=target,
         bytes_needed=bytes_needed,
-        bytes_available=available_bytes(plan.device),
+        bytes_available=available,
+        fits=fits,
         constants=tuple(uses[name] for name in sorted(uses)),
         reached=reached,
+        chosen=chosen,
     )
 
 
@@ -369,7 +447,7 @@ def _errors(engine: DenseEngine, dataset: Dataset) -> Sequence[float]:
 
 def judge_run(
     plan: Plan,
-    radius: float,
+    R: Fraction,
     prescribed: Prescribed,
     certificates: Mapping[int, Certificate],
     trials: Mapping[int, Trial],
@@ -379,7 +457,7 @@ def judge_run(
     alpha = float(plan.inputs["alpha"])
     target = float(prescribed.target.value or 0)
     scale = plan.width**alpha
-    certified = [c for c in certificates.values() if c.radius is not None and c.radius <= radius * (1 + 1e-12)]
+    certified = [c for c in certificates.values() if c.radius is not None and Fraction(c.radius) <= R]
     norms = np.linalg.norm(plan.train.X, axis=1)
     worst = max((c.worst_loss or 0.0 for c in certified), default=math.nan)
     premises = (
@@ -394,18 +472,10 @@ def judge_run(
         Premise(
             "(A) good weights near the start",
             len(certified) == plan.trials,
-            f"{len(certified)} of {plan.trials} inits: weights found within R·m^(−α), R = {radius:.6g}, at which every "
-            f"example's loss is at most {worst:.6g} < ε = {epsilon:g} (computed in float64); R is an upper estimate",
+            f"{len(certified)} of {plan.trials} inits: weights found within R·m^(−α), R = {show_fraction(R)}, at which "
+            f"every example's loss is at most {worst:.6g} < ε = {epsilon:g} (computed in float64); R is an upper estimate",
         ),
-        Premise(
-            "m ≥ m*",
-            True,
-            f"width {plan.width} at "
-            + ", ".join(
-                f"{use.name} = {show_fraction(use.value)}" for use in prescribed.constants if use.name in ("C_m", "k_m")
-            )
-            + ("" if prescribed.reached else " (the C_m that makes this width suffice)"),
-        ),
+        Premise("m ≥ m*", prescribed.reached or prescribed.chosen, _width_evidence(plan, prescribed)),
     )
     reached = [trial.first_reached for trial in trials.values() if trial.first_reached is not None]
     successes = len(reached)
@@ -419,7 +489,7 @@ def judge_run(
             float(prescribed.T),
             claimed=True,
         ),
-        Check("distance of a layer from its start times m^α, worst init", furthest, radius),
+        Check("distance of a layer from its start times m^α, worst init", furthest, float(R)),
         Check("training loss at T, worst init", max(float(trial.loss[-1]) for trial in trials.values())),
         Check("0-1 error on held-out examples at T, mean", float(np.mean([t.test_error for t in trials.values()]))),
         Check("0-1 error on held-out examples at T, worst init", max(t.test_error for t in trials.values())),
@@ -433,7 +503,7 @@ def judge_run(
     )
     return Result(
         plan=plan,
-        radius=radius,
+        R=R,
         prescribed=prescribed,
         certificates=certificates,
         trials=trials,
@@ -445,6 +515,15 @@ def judge_run(
         versions=versions(),
         machine=machine(plan.device),
     )
+
+
+def _width_evidence(plan: Plan, prescribed: Prescribed) -> str:
+    constants = ", ".join(
+        f"{use.name} = {show_fraction(use.value)}" for use in prescribed.constants if use.name in ("C_m", "k_m")
+    )
+    if prescribed.chosen:
+        return f"met by choice: the statement leaves C_m open, and width {plan.width} is m* at {constants}"
+    return f"width {plan.width}, and m* = {prescribed.width.number} at {constants}"
 
 
 def versions() -> dict[str, str]:

@@ -11,6 +11,9 @@ from boundcalc.errors import InputError
 
 Verdict = Literal["supported", "refuted at these constants", "inconclusive", "premise unmet", "vacuous", "out of reach"]
 
+MOST_TRIALS = 100_000
+"""The most inits of one run."""
+
 CONFIDENCE = 0.95
 """The two-sided confidence of the interval; each of its ends errs with probability (1 − 0.95)/2 at most."""
 
@@ -36,7 +39,16 @@ def fewest_trials(delta: float, confidence: float = CONFIDENCE) -> int:
     """The least number of trials whose all succeeding puts the lower end at 1 − δ or above.
 
     That is the least n with ((1 − confidence)/2)^(1/n) ≥ 1 − δ.
+
+    Raises:
+        InputError: that takes more than `MOST_TRIALS`.
     """
+    if delta >= 1:  # so near to 1 that float64 cannot tell
+        return 1
+    if math.log((1 - confidence) / 2) / math.log1p(-delta) > MOST_TRIALS:
+        raise InputError(
+            f"delta = {delta:g} takes more than {MOST_TRIALS} inits to support; give a larger delta, or --trials"
+        )
     n = max(math.ceil(math.log((1 - confidence) / 2) / math.log1p(-delta)) - 1, 1)
     while clopper_pearson(n, n, confidence)[0] < 1 - delta:
         n += 1

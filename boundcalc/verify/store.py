@@ -18,6 +18,9 @@ from boundcalc.errors import InputError
 
 STORE = "trials.sqlite"
 
+_APPLICATION_ID = 0x62_63_6C_63
+"""Marks the file as one of ours: the letters b, c, l, c."""
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -57,6 +60,8 @@ class Store:
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
         path = folder / STORE
+        self._path = path
+        fresh = not path.exists()
         if folder.exists() and not folder.is_dir():
             raise InputError(f"--out {str(folder)!r} is a file; give a folder that is new or empty")
         if folder.is_dir() and any(folder.iterdir()) and not path.exists():
@@ -67,6 +72,11 @@ class Store:
             # Held until the connection closes, so that two processes cannot fill one folder.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("BEGIN EXCLUSIVE")
+            if fresh:
+                self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            elif self._db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
+                self._db.close()
+                raise InputError(f"{str(path)!r} is not the record of a run of boundcalc; give another --out")
             self._prepare(folder, config)
             self._db.execute("COMMIT")
         except sqlite3.OperationalError as problem:
@@ -84,7 +94,10 @@ class Store:
         if row is None:
             self._db.execute("INSERT INTO run VALUES (?)", (json.dumps(dict(config)),))
             return
-        held = json.loads(row[0])
+        try:
+            held = dict(json.loads(row[0]))
+        except (ValueError, TypeError) as problem:
+            raise self._damaged(problem) from None
         asked = json.loads(json.dumps(dict(config)))
         different = [key for key in {**held, **asked} if held.get(key) != asked.get(key)]
         if different:
@@ -96,10 +109,16 @@ class Store:
                 "give another folder, or the same options to continue that run"
             )
 
+    def _damaged(self, problem: Exception) -> InputError:
+        return InputError(f"{str(self._path)!r} is damaged ({problem}); give another --out")
+
     def certificates(self) -> dict[int, Certificate]:
         """The certificates of all inits searched so far."""
-        rows = self._db.execute("SELECT record FROM certificates ORDER BY trial")
-        found = (Certificate(**json.loads(record)) for (record,) in rows)
+        try:
+            rows = self._db.execute("SELECT record FROM certificates ORDER BY trial").fetchall()
+            found = [Certificate(**json.loads(record)) for (record,) in rows]
+        except (sqlite3.DatabaseError, ValueError, TypeError) as problem:
+            raise self._damaged(problem) from None
         return {certificate.trial: certificate for certificate in found}
 
     def add_certificates(self, certificates: Iterable[Certificate]) -> None:
@@ -110,16 +129,22 @@ class Store:
     def trials(self) -> dict[int, Trial]:
         """All finished trials."""
         found: dict[int, Trial] = {}
-        for record, loss in self._db.execute("SELECT record, loss FROM trials ORDER BY trial"):
-            facts = json.loads(record)
-            facts["distances"] = tuple(map(tuple, facts["distances"]))
-            facts["distance_steps"] = tuple(facts["distance_steps"])
-            found[facts["trial"]] = Trial(loss=np.frombuffer(zlib.decompress(loss)), **facts)
+        try:
+            for record, loss in self._db.execute("SELECT record, loss FROM trials ORDER BY trial"):
+                facts = json.loads(record)
+                facts["distances"] = tuple(map(tuple, facts["distances"]))
+                facts["distance_steps"] = tuple(facts["distance_steps"])
+                found[facts["trial"]] = Trial(loss=np.frombuffer(zlib.decompress(loss)), **facts)
+        except (sqlite3.DatabaseError, ValueError, TypeError, KeyError, zlib.error) as problem:
+            raise self._damaged(problem) from None
         return found
 
     def trial_numbers(self) -> set[int]:
         """The numbers of the finished trials."""
-        return {number for (number,) in self._db.execute("SELECT trial FROM trials")}
+        try:
+            return {number for (number,) in self._db.execute("SELECT trial FROM trials").fetchall()}
+        except sqlite3.DatabaseError as problem:
+            raise self._damaged(problem) from None
 
     def add_trials(self, trials: Iterable[Trial]) -> None:
         """Keep a batch of trials, all or none."""
