@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -235,7 +236,7 @@ def verify(
         click.echo(width_line(result))
         click.echo(verdict_line(result))
         click.echo(f"wrote {', '.join(str(path) for path in paths)}")
-    if result.verdict in ("refuted at these constants", "premise unmet", "out of reach"):
+    if result.verdict in ("refuted at these constants", "premise unmet"):
         sys.exit(INFEASIBLE)
 
 
@@ -245,6 +246,7 @@ class _ProgressBar:
     def __init__(self) -> None:
         self._bar: Any = None
         self._stage = ""
+        self._said = time.monotonic()
 
     def __enter__(self) -> _ProgressBar:
         return self
@@ -253,7 +255,7 @@ class _ProgressBar:
         if self._bar is not None:
             self._bar.close()
 
-    def show(self, stage: str, step: int, steps: int) -> None:
+    def show(self, stage: str, step: int, steps: int, detail: str = "") -> None:
         """Show how far a stage is."""
         from tqdm import tqdm
 
@@ -264,6 +266,9 @@ class _ProgressBar:
             self._bar = tqdm(total=steps, desc=stage, file=sys.stderr, mininterval=0.2 if sys.stderr.isatty() else 10)
             self._stage = stage
         self._bar.update(step - self._bar.n)
+        if detail and time.monotonic() - self._said > self._bar.mininterval:
+            self._bar.set_postfix_str(detail)
+            self._said = time.monotonic()
 
 
 def _two(classes: str | None) -> tuple[str, str] | None:

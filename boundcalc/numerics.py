@@ -210,6 +210,8 @@ def _exact_power(base: Fraction, power: Fraction) -> Fraction | None:
 
 
 def _exact_root(value: int, degree: int) -> int | None:
+    if degree > max(value.bit_length(), 2):  # only 0 and 1 have such a root
+        return value if value <= 1 else None
     root = int(fmpz(value).root(degree))
     return root if root**degree == value else None
 

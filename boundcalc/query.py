@@ -59,6 +59,12 @@ _LINKS = (
     "about", "up to", "below", "under", "being",
 )  # fmt: skip
 
+_UPPER = ("<=", "<", "≤", "at most", "up to", "below", "under")
+_LOWER = (">=", ">", "≥", "at least")
+_BOUNDED_ABOVE = ("epsilon", "delta", "error", "loss", "L_S")
+_BOUNDED_BELOW = ("confidence", "accuracy", "m", "n", "gamma", "phi", "lambda_0")
+"""What it is natural to bound from one side; there, the bound is the value that matters."""
+
 _FILLERS = frozenset(
     "a an the only what whats what's is are be i we me my our you give tell show compute calculate find get please "
     "need needs needed require required requires requirement must should do does can will would for with "
@@ -108,9 +114,12 @@ def parse(query: str, keys: Iterable[str] = CATALOGUE) -> Request:
     targets: dict[str, Fraction] = {}
     statements: list[str] = []
 
-    def bind(phrase: str, text: str) -> None:
+    def bind(phrase: str, text: str, link: str = "") -> None:
         value = parse_number(text, phrase)
         name = _TARGETS.get(phrase.casefold()) or ALIASES.get(phrase) or ALIASES[phrase.casefold()]
+        natural = _BOUNDED_ABOVE if link in _UPPER else _BOUNDED_BELOW if link in _LOWER else (name,)
+        if name not in natural:
+            raise InputError(f"{phrase} {link} {text} is a range; a query takes one value, {phrase}={text}")
         if name in ("confidence", "accuracy") and value > 1:
             raise InputError(f"{phrase} {text} is more than 1; write it as {text}% or as a fraction of 1")
         if name == "confidence":
@@ -141,7 +150,7 @@ def parse(query: str, keys: Iterable[str] = CATALOGUE) -> Request:
                         f"'{token.text} {after[0].text} {after[1].text}' can be read in two ways; write "
                         f"{token.text}={after[0].text} or {after[1].text}={after[0].text}"
                     )
-                bind(token.text, after[links].text)
+                bind(token.text, after[links].text, after[links - 1].text.casefold() if links else "")
                 index += links + 2
                 continue
             quantity = _QUANTITY_WORDS.get(token.text.casefold()) or _quantity_of_symbol(token.text)

@@ -53,6 +53,11 @@ class Assumed:
     why: str
 
     @property
+    def text(self) -> str:
+        """The value as a person would write it."""
+        return show_value(self.value)
+
+    @property
     def how(self) -> str:
         """The words that set it."""
         return f"set it with {self.name}=…"

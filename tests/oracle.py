@@ -13,9 +13,6 @@ from types import MappingProxyType
 
 from mpmath import log, mp, mpf, sqrt
 
-mp.dps = 150
-"""Enough for 1 − 10^(−60) and for sums whose terms differ by a hundred orders of magnitude."""
-
 
 def real(value: Fraction | int) -> mpf:
     """An exact number in mpmath."""

@@ -111,8 +111,7 @@ def _grouped(number: str) -> str:
 
 
 def _assumed(assumed: Assumed) -> str:
-    value = show_fraction(assumed.value) if isinstance(assumed.value, Fraction) else str(assumed.value)
-    return f"{assumed.name}={value}" + ("" if assumed.why == "default" else f" ({assumed.why})")
+    return f"{assumed.name}={assumed.text}" + ("" if assumed.why == "default" else f" ({assumed.why})")
 
 
 def constants_line(uses: tuple[ConstantUse, ...]) -> str:
@@ -157,7 +156,9 @@ def reply_text(reply: Reply) -> str:
     assumed = any(solution.assumed for solution in reply.answers)
     lines += ["", "Assumed inputs, each set by adding it to the query:" if assumed else "No input was assumed."]
     for name in dict.fromkeys(a.name for solution in reply.answers for a in solution.assumed):
-        lines.append(f"  {name}=…  {VOCABULARY[name].meaning}")
+        values = {a.text for solution in reply.answers for a in solution.assumed if a.name == name}
+        shown = values.pop() if len(values) == 1 else "…"
+        lines.append(f"  {name}={shown}  {VOCABULARY[name].meaning}")
     lines += ["", _constants_legend(reply.answers)]
     unused = {name for solution in reply.answers for name in solution.unused}
     for name in sorted(unused):

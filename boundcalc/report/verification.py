@@ -26,6 +26,13 @@ from boundcalc.verify.statistics import CONFIDENCE
 
 _CURVE_POINTS = 400
 
+NOTES = (
+    "R, and with it T, is the largest that was found over these very inits; the interval takes both as given.",
+    "R is an upper estimate of the least R: a smaller one would prescribe fewer iterations and a smaller width.",
+    "0-1 errors count an output of exactly 0 as an error.",
+)
+"""What a reader must know to weigh the numbers."""
+
 
 def _number(value: float | None) -> float | None:
     """A JSON number; JSON has no infinity, and null says that there is none."""
@@ -117,6 +124,7 @@ def verification_json(result: Result) -> dict[str, Any]:
             for number, trial in sorted(result.trials.items())
             for certificate in (result.certificates[number],)
         ],
+        "notes": list(NOTES),
         "versions": dict(result.versions),
         "machine": result.machine,
     }

@@ -14,9 +14,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ PILOT_TRIALS, PILOT_MARGIN = 2, Fraction(6, 5)
 DEFAULT_EPSILON = Fraction(1, 10)
 """Large enough to train to in minutes; 3ε must stay below log 2, the loss of the zero function."""
 
-MOST_ITERATIONS = 10**9
+MOST_ITERATIONS, MOST_LAYERS, LONGEST_CONSTANT = 10**9, 1000, 10_000
 
 _DISTANCES = 24
 _BATCH = MappingProxyType({"cpu": 24, "cuda": 256})
@@ -106,9 +107,11 @@ class Plan:
             "test_fraction": show_fraction(self.options.test_fraction),
             "dtype": self.options.dtype,
             "device": str(self.device),
-            "batch": self.batch,
+            "batch": self.batch,  # not asked for, but kept: see `Store`
             "search_steps": self.options.search_steps,
             "examples": digest.hexdigest(),
+            "boundcalc": __version__,
+            "torch": torch.__version__,
         }
 
     def batches(self) -> list[range]:
@@ -196,8 +199,10 @@ def make_plan(
             assert default is not None
             inputs[name] = default
             assumed.append(Assumed(name, default, "default of verify"))
+    uses = [policy.use(constant, key) for constant in theorem.constants]
+    if inputs["L"] > MOST_LAYERS:
+        raise InputError(f"L = {show_fraction(inputs['L'])} is more than {MOST_LAYERS} layers to train; give fewer")
     if strict:
-        uses = [policy.use(constant, key) for constant in theorem.constants]
         missing = [f"{a.name}=…" for a in assumed] + [f"--set {use.name}=…" for use in uses if use.assumed]
         if missing:
             raise IncompleteError(f"--strict: {key} would be verified at assumed values; give {' '.join(missing)}")
@@ -270,8 +275,11 @@ def show_bytes(count: int) -> str:
     return f"{scaled:.3g} {' kMGTPE'[power]}B" if scaled < 1000 else f"10^{math.log10(count):.1f} B"
 
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, the step, and the number of steps."""
+class Progress(Protocol):
+    """Called with what is being done, how far it is, out of how much, and perhaps a detail."""
+
+    def __call__(self, stage: str, step: int, steps: int, detail: str = "") -> None:
+        """Take note of the progress."""
 
 
 def run(plan: Plan, folder: Path, on_progress: Progress | None = None) -> Result:
@@ -283,8 +291,9 @@ def run(plan: Plan, folder: Path, on_progress: Progress | None = None) -> Result
     Raises:
         InputError: the folder holds something else or another run.
     """
-    progress = on_progress or (lambda what, step, steps: None)
+    progress = on_progress or (lambda what, step, steps, detail="": None)
     with Store(folder, plan.config) as store:
+        plan = replace(plan, batch=store.batch)
         certificates = _certify(plan, store, progress)
         found = [c.radius for c in certificates.values() if c.radius is not None]
         if not found and "R" not in plan.inputs:
@@ -320,6 +329,7 @@ def _certify(plan: Plan, store: Store, progress: Progress) -> dict[int, Certific
             dtype=_DTYPES[plan.options.dtype],
             device=str(plan.device),
             max_steps=plan.options.search_steps,
+            on_step=_searching(batch[0], plan.trials, progress),
         )
         store.add_certificates(
             Certificate(
@@ -347,6 +357,12 @@ def prescribe(plan: Plan, R: Fraction) -> Prescribed:
             f"the prescribed number of iterations is {iterations.number}, too many to run; give a larger epsilon "
             f"(now {show_fraction(plan.inputs['epsilon'])}) or --set C_T=…"
         )
+    eta, limits = float(step_size.value or 0), torch.finfo(_DTYPES[plan.options.dtype])
+    if not limits.tiny <= eta <= limits.max:
+        raise InputError(
+            f"the prescribed step size is {step_size.number}, beyond {plan.options.dtype}; give --set C_eta=…, or "
+            "another alpha"
+        )
     assert width.log10 is not None
     reached = int(width.value) <= plan.width if width.value is not None else False
     uses = {use.name: use for solution in (width, step_size, iterations) for use in solution.constants}
@@ -354,6 +370,11 @@ def prescribe(plan: Plan, R: Fraction) -> Prescribed:
     chosen = not reached and factor.assumed
     if chosen:
         at = math.log10(plan.width) - width.log10
+        if at < -LONGEST_CONSTANT:
+            raise InputError(
+                f"the prescribed width is {width.number}, so the C_m at which width {plan.width} suffices is below "
+                f"10^-{LONGEST_CONSTANT}; change alpha or give --set C_m=…"
+            )
         # Rounded down, so that the width still suffices at it.
         mantissa = Fraction(math.floor(10 ** (at - math.floor(at)) * 10**5 * (1 - 1e-9)), 10**5)
         uses["C_m"] = replace(
@@ -434,15 +455,20 @@ def _train(plan: Plan, prescribed: Prescribed, store: Store, progress: Progress)
     return store.trials()
 
 
+def _searching(done: int, total: int, progress: Progress) -> Callable[[int], None]:
+    """Progress of one batch's search, whose length nobody knows."""
+    return lambda step: progress("certifying R", done, total, f"step {step}")
+
+
 def _from(start: int, total: int, progress: Progress) -> Callable[[int], None]:
     """Progress of one batch as progress of all."""
     return lambda step: progress("training", start + step, total)
 
 
 def _errors(engine: DenseEngine, dataset: Dataset) -> Sequence[float]:
-    """The 0-1 error P[y f(x) < 0] of every init, on a dataset; a network that diverged errs everywhere."""
+    """The share of examples with y f(x) ≤ 0 or undefined, for every init: an output of 0 has learnt nothing."""
     margins = engine.outputs(dataset.X).double().cpu().numpy() * dataset.y
-    return [float(error) for error in np.mean(~(margins >= 0), axis=1)]
+    return [float(error) for error in np.mean(~(margins > 0), axis=1)]
 
 
 def judge_run(
@@ -472,14 +498,16 @@ def judge_run(
         Premise(
             "(A) good weights near the start",
             len(certified) == plan.trials,
-            f"{len(certified)} of {plan.trials} inits: weights found within R·m^(−α), R = {show_fraction(R)}, at which "
-            f"every example's loss is at most {worst:.6g} < ε = {epsilon:g} (computed in float64); R is an upper estimate",
+            f"{len(certified)} of {plan.trials} inits: weights found within R·m^(−α), R = {show_fraction(R)}, "
+            f"at which every example's loss is at most {worst:.6g} < ε = {epsilon:g} (computed in float64); "
+            "R is an upper estimate",
         ),
         Premise("m ≥ m*", prescribed.reached or prescribed.chosen, _width_evidence(plan, prescribed)),
     )
     reached = [trial.first_reached for trial in trials.values() if trial.first_reached is not None]
     successes = len(reached)
     least_loss = [float(np.nanmin(np.where(np.isfinite(t.loss), t.loss, np.inf))) for t in trials.values()]
+    sampled = len(next(iter(trials.values())).distance_steps)
     furthest = max(max(trial.furthest) for trial in trials.values()) * scale
     checks = (
         Check("least training loss within T, worst init", max(least_loss), target, claimed=True),
@@ -489,7 +517,9 @@ def judge_run(
             float(prescribed.T),
             claimed=True,
         ),
-        Check("distance of a layer from its start times m^α, worst init", furthest, float(R)),
+        Check(
+            f"distance of a layer from its start times m^α, worst init, at {sampled} sampled steps", furthest, float(R)
+        ),
         Check("training loss at T, worst init", max(float(trial.loss[-1]) for trial in trials.values())),
         Check("0-1 error on held-out examples at T, mean", float(np.mean([t.test_error for t in trials.values()]))),
         Check("0-1 error on held-out examples at T, worst init", max(t.test_error for t in trials.values())),
@@ -531,8 +561,8 @@ def versions() -> dict[str, str]:
     return {
         "boundcalc": __version__,
         "python": platform.python_version(),
-        "numpy": np.__version__,
         "torch": torch.__version__,
+        **{name: version(name) for name in ("numpy", "scipy", "scikit-learn", "sympy", "python-flint")},
     }
 
 

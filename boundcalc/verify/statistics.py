@@ -9,7 +9,7 @@ from scipy import stats
 
 from boundcalc.errors import InputError
 
-Verdict = Literal["supported", "refuted at these constants", "inconclusive", "premise unmet", "vacuous", "out of reach"]
+Verdict = Literal["supported", "refuted at these constants", "inconclusive", "premise unmet", "vacuous"]
 
 MOST_TRIALS = 100_000
 """The most inits of one run."""

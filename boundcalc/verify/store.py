@@ -54,6 +54,9 @@ class Trial:
 class Store:
     """The trials of one run in DIR/trials.sqlite.
 
+    `batch` is the number of inits trained together: that of the run's first start, whatever fits into memory now, so
+    that a continued run gives the same numbers.
+
     Raises:
         InputError: the folder holds something else, or another run, or another process is running there.
     """
@@ -61,7 +64,8 @@ class Store:
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
         path = folder / STORE
         self._path = path
-        fresh = not path.exists()
+        fresh = not path.exists() or path.stat().st_size == 0
+        self.batch = int(config.get("batch", 1))
         if folder.exists() and not folder.is_dir():
             raise InputError(f"--out {str(folder)!r} is a file; give a folder that is new or empty")
         if folder.is_dir() and any(folder.iterdir()) and not path.exists():
@@ -77,20 +81,22 @@ class Store:
             elif self._db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
                 self._db.close()
                 raise InputError(f"{str(path)!r} is not the record of a run of boundcalc; give another --out")
-            self._prepare(folder, config)
+            self._prepare(folder, config, fresh)
             self._db.execute("COMMIT")
         except sqlite3.OperationalError as problem:
             raise InputError(f"cannot use --out {str(folder)!r}: {problem}; is another run using it?") from None
         except (OSError, sqlite3.DatabaseError) as problem:
             raise InputError(f"cannot use --out {str(folder)!r}: {problem}; give another folder") from None
 
-    def _prepare(self, folder: Path, config: Mapping[str, Any]) -> None:
+    def _prepare(self, folder: Path, config: Mapping[str, Any], fresh: bool) -> None:
         self._db.execute("CREATE TABLE IF NOT EXISTS run (config TEXT NOT NULL)")
         self._db.execute("CREATE TABLE IF NOT EXISTS certificates (trial INTEGER PRIMARY KEY, record TEXT NOT NULL)")
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS trials (trial INTEGER PRIMARY KEY, record TEXT NOT NULL, loss BLOB NOT NULL)"
         )
         row = self._db.execute("SELECT config FROM run").fetchone()
+        if row is None and not fresh:
+            raise self._damaged(ValueError("it does not say what it is a run of"))
         if row is None:
             self._db.execute("INSERT INTO run VALUES (?)", (json.dumps(dict(config)),))
             return
@@ -99,6 +105,7 @@ class Store:
         except (ValueError, TypeError) as problem:
             raise self._damaged(problem) from None
         asked = json.loads(json.dumps(dict(config)))
+        self.batch = asked["batch"] = held.get("batch", self.batch)
         different = [key for key in {**held, **asked} if held.get(key) != asked.get(key)]
         if different:
             self._db.execute("ROLLBACK")
