@@ -205,6 +205,13 @@ def test_store_keeps_a_batch_whole_or_not_at_all(tmp_path: Path) -> None:
     assert kept[0].distances == trial.distances
 
 
+def test_a_continued_run_keeps_its_batches_whatever_fits_now(tmp_path: Path) -> None:
+    with Store(tmp_path / "run", {"a": 1, "batch": 24}) as store:
+        assert store.batch == 24
+    with Store(tmp_path / "run", {"a": 1, "batch": 8}) as store:
+        assert store.batch == 24
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -105,8 +105,8 @@ class Store:
         except (ValueError, TypeError) as problem:
             raise self._damaged(problem) from None
         asked = json.loads(json.dumps(dict(config)))
-        self.batch = asked["batch"] = held.get("batch", self.batch)
-        different = [key for key in {**held, **asked} if held.get(key) != asked.get(key)]
+        self.batch = held.get("batch", self.batch)
+        different = [key for key in {**held, **asked} if key != "batch" and held.get(key) != asked.get(key)]
         if different:
             self._db.execute("ROLLBACK")
             self._db.close()
