@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sympy import Integer, log, sqrt
 
+from boundcalc.catalogue.chen2019 import UNIT_INPUTS
 from boundcalc.constants import HiddenConstant, O, Omega, Omegatilde, Otilde, exponent
 from boundcalc.symbols import (
     HIDDEN_LAYERS,
@@ -37,7 +38,6 @@ from boundcalc.symbols import (
 )
 from boundcalc.theorem import Condition, Guarantee, Hypothesis, Paper, Prescription, Setting, Theorem
 
-UNIT_INPUTS = Hypothesis("unit inputs", "‖x_i‖₂ = 1 for every i")
 SEPARATED = Hypothesis("separation", "‖x_i − x_j‖ ≥ φ for all i ≠ j", symbol=phi)
 DEPTH_AS_CITED = "the citation does not say what L counts; hidden layers are assumed"
 

@@ -114,15 +114,6 @@ def _assumed(assumed: Assumed) -> str:
     return f"{assumed.name}={assumed.text}" + ("" if assumed.why == "default" else f" ({assumed.why})")
 
 
-def constants_line(uses: tuple[ConstantUse, ...]) -> str:
-    """The constants of an answer in one line, those of the unit policy together."""
-    if not uses:
-        return "none hidden: all explicit"
-    unit = [f"{use.name}={show_fraction(use.value)}" for use in uses if use.assumed]
-    others = [f"{use.name}={show_fraction(use.value)} ({use.origin.split(':')[0]})" for use in uses if not use.assumed]
-    return "; ".join(filter(None, [f"unit policy: {', '.join(unit)}" if unit else "", ", ".join(others)]))
-
-
 def reply_text(reply: Reply) -> str:
     """An answered query as a table, and below it what was assumed and how to set it."""
     given = ", ".join(f"{name} = {show_fraction(value)}" for name, value in reply.inputs.items())

@@ -27,7 +27,7 @@ from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import ConstantPolicy, ConstantUse
 from boundcalc.data import Dataset, load, split
 from boundcalc.errors import InputError
-from boundcalc.estimate.radius import certify_radius, search_bytes
+from boundcalc.estimate.radius import RadiusCertificate, certify_radius, search_bytes
 from boundcalc.solve import UNIT, Assumed, IncompleteError, Solution, check_inputs, evaluate
 from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.theorem import Theorem
@@ -244,18 +244,7 @@ def _reachable_width(
 
     R = inputs.get("R")
     if R is None:
-        guess = certify_radius(
-            network(DEFAULT_WIDTH),
-            train.X,
-            train.y,
-            epsilon=float(inputs["epsilon"]),
-            alpha=float(inputs["alpha"]),
-            trials=tuple(range(PILOT_TRIALS)),
-            seed=options.seed,
-            dtype=dtype,
-            device=str(device),
-            max_steps=options.search_steps,
-        )
+        guess = _search(network(DEFAULT_WIDTH), train, options, inputs, device, range(PILOT_TRIALS))
         if not guess.converged.all():
             return DEFAULT_WIDTH
         R = PILOT_MARGIN * Fraction(float(guess.radius.max()))
@@ -264,6 +253,31 @@ def _reachable_width(
         return DEFAULT_WIDTH
     fits = search_bytes(network(int(prescribed)), train.n, dtype) <= available_bytes(device)
     return int(prescribed) if fits else DEFAULT_WIDTH
+
+
+def _search(
+    network: Network,
+    train: Dataset,
+    options: Options,
+    inputs: Mapping[str, Fraction],
+    device: torch.device,
+    trials: range,
+    on_step: Callable[[int], None] | None = None,
+) -> RadiusCertificate:
+    """Search good weights near the start for these inits."""
+    return certify_radius(
+        network,
+        train.X,
+        train.y,
+        epsilon=float(inputs["epsilon"]),
+        alpha=float(inputs["alpha"]),
+        trials=tuple(trials),
+        seed=options.seed,
+        dtype=_DTYPES[options.dtype],
+        device=str(device),
+        max_steps=options.search_steps,
+        on_step=on_step,
+    )
 
 
 def show_bytes(count: int) -> str:
@@ -318,18 +332,14 @@ def _certify(plan: Plan, store: Store, progress: Progress) -> dict[int, Certific
     for batch in plan.batches():
         if all(trial in done for trial in batch):
             continue
-        found = certify_radius(
+        found = _search(
             plan.network,
-            plan.train.X,
-            plan.train.y,
-            epsilon=float(plan.inputs["epsilon"]),
-            alpha=float(plan.inputs["alpha"]),
-            trials=tuple(batch),
-            seed=plan.options.seed,
-            dtype=_DTYPES[plan.options.dtype],
-            device=str(plan.device),
-            max_steps=plan.options.search_steps,
-            on_step=_searching(batch[0], plan.trials, progress),
+            plan.train,
+            plan.options,
+            plan.inputs,
+            plan.device,
+            batch,
+            _searching(batch[0], plan.trials, progress),
         )
         store.add_certificates(
             Certificate(
