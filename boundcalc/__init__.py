@@ -4,6 +4,7 @@ import boundcalc
 theorem = boundcalc.CATALOGUE["chen2019/thm2.1"]
 boundcalc.evaluate(theorem, "width", {"L": 5, "delta": 0.05}).value
 boundcalc.ask("required width for ε=0.01, L=5").answers
+boundcalc.compare("zou2019", "zou2020").region
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from boundcalc.catalogue import CATALOGUE as CATALOGUE
+    from boundcalc.comparison import compare as compare
+    from boundcalc.comparison import rank as rank
     from boundcalc.constants import ConstantPolicy as ConstantPolicy
     from boundcalc.query import ask as ask
     from boundcalc.solve import evaluate as evaluate
@@ -22,7 +25,9 @@ _HOMES = {
     "CATALOGUE": "boundcalc.catalogue",
     "ConstantPolicy": "boundcalc.constants",
     "ask": "boundcalc.query",
+    "compare": "boundcalc.comparison",
     "evaluate": "boundcalc.solve",
+    "rank": "boundcalc.comparison",
 }
 
 

@@ -21,7 +21,10 @@ from boundcalc.errors import BoundcalcError, InputError, UnknownNameError, neare
 from boundcalc.parsing import normalize, parse_number
 
 if TYPE_CHECKING:
+    from sympy import Expr
+
     from boundcalc.constants import ConstantPolicy
+    from boundcalc.theorem import Theorem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -58,6 +61,13 @@ def _constant_options(command: Command) -> Command:
     return click.option("--strict", is_flag=True, help="Refuse assumed inputs and unit constants.")(command)
 
 
+def _theorems_option(command: Command) -> Command:
+    return click.option(
+        "--theorems", "theorem_files", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+        help="TOML file of further theorems. Repeatable.",
+    )(command)  # fmt: skip
+
+
 def _json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
 
@@ -87,6 +97,7 @@ def cli(ctx: click.Context) -> None:
 @cli.command()
 @click.argument("query", nargs=-1, required=True)
 @_constant_options
+@_theorems_option
 @_reading_option
 @_json_option
 def ask(
@@ -94,41 +105,51 @@ def ask(
     settings: tuple[str, ...],
     constants_file: Path | None,
     strict: bool,
+    theorem_files: tuple[Path, ...],
     reading: str,
     as_json: bool,
 ) -> None:
     """Answer a QUERY such as "required width for ε=0.01, L=5" over every statement that can."""
-    from boundcalc.catalogue import CATALOGUE
+    from boundcalc.catalogue import load
     from boundcalc.query import ask as answer
     from boundcalc.report.answers import reply_json, reply_text
 
-    reply = answer(" ".join(query), CATALOGUE, _policy(settings, constants_file), strict=strict, reading=reading)
+    catalogue = load(theorem_files)
+    reply = answer(" ".join(query), catalogue, _policy(settings, constants_file), strict=strict, reading=reading)
     _print(reply_json(reply) if as_json else reply_text(reply))
     if all(solution.status == "empty" for solution in reply.answers):
         sys.exit(INFEASIBLE)
 
 
 @cli.command("list")
+@_theorems_option
 @_json_option
-def list_statements(as_json: bool) -> None:
+def list_statements(theorem_files: tuple[Path, ...], as_json: bool) -> None:
     """List every statement of the catalogue."""
-    from boundcalc.catalogue import CATALOGUE
+    from boundcalc.catalogue import load
     from boundcalc.report.answers import catalogue_json, catalogue_text
 
-    _print(catalogue_json(CATALOGUE) if as_json else catalogue_text(CATALOGUE))
+    catalogue = load(theorem_files)
+    _print(catalogue_json(catalogue) if as_json else catalogue_text(catalogue))
 
 
 @cli.command()
 @click.argument("theorem")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "toml", "latex", "mathml", "json"]), default="text",
+    show_default=True, help="toml can be read with --theorems; mathml is a piece of HTML.",
+)  # fmt: skip
+@_theorems_option
 @_reading_option
 @_json_option
-def show(theorem: str, reading: str, as_json: bool) -> None:
+def show(theorem: str, form: str, theorem_files: tuple[Path, ...], reading: str, as_json: bool) -> None:
     """Show a THEOREM in full: setting, hypotheses, conditions, prescriptions, guarantees, constants."""
-    from boundcalc.catalogue import CATALOGUE
-    from boundcalc.report.answers import theorem_json, theorem_text
+    from boundcalc.catalogue import load
 
-    found = CATALOGUE.find(theorem, reading)
-    _print(theorem_json(found) if as_json else theorem_text(found))
+    found = load(theorem_files).find(theorem, reading)
+    if as_json and form not in ("text", "json"):
+        raise InputError(f"--json and --format {form} ask for two things; give one of them")
+    _print(_shown("json" if as_json else form, found))
 
 
 @cli.command("eval")
@@ -136,6 +157,7 @@ def show(theorem: str, reading: str, as_json: bool) -> None:
 @click.argument("quantity")
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
 @_constant_options
+@_theorems_option
 @_reading_option
 @_json_option
 def evaluate_quantity(
@@ -145,21 +167,125 @@ def evaluate_quantity(
     settings: tuple[str, ...],
     constants_file: Path | None,
     strict: bool,
+    theorem_files: tuple[Path, ...],
     reading: str,
     as_json: bool,
 ) -> None:
     """Evaluate a QUANTITY of a THEOREM: width, step-size, iterations, samples, error, radius or loss."""
-    from boundcalc.catalogue import CATALOGUE
+    from boundcalc.catalogue import load
     from boundcalc.report.answers import solution_json, solution_text
     from boundcalc.solve import evaluate
+
+    found = load(theorem_files).find(theorem, reading)
+    policy = _policy(settings, constants_file)
+    policy.check_names((found.key, constant) for constant in found.constants)
+    solution = evaluate(found, quantity, parse_inputs(values), policy, strict=strict)
+    _print(solution_json(solution) if as_json else solution_text(solution))
+    if solution.status == "empty":
+        sys.exit(INFEASIBLE)
+
+
+@cli.command("solve")
+@click.argument("theorem")
+@click.argument("unknown")
+@click.argument("values", nargs=-1, metavar="QUANTITY=VALUE [NAME=VALUE]...")
+@_constant_options
+@_reading_option
+@_json_option
+def solve_for(
+    theorem: str,
+    unknown: str,
+    values: tuple[str, ...],
+    settings: tuple[str, ...],
+    constants_file: Path | None,
+    strict: bool,
+    reading: str,
+    as_json: bool,
+) -> None:
+    """Solve a THEOREM for an UNKNOWN: any of its symbols, or one of its hidden constants.
+
+    \b
+    boundcalc solve cao2020/cor3.3 epsilon width=1e40 L=3 gamma=0.2
+    boundcalc solve cao2020/thm3.1 width "tau=R*m^(-1/2)" R=1 L=2
+    """
+    from boundcalc.catalogue import CATALOGUE
+    from boundcalc.report.answers import solution_json, solution_text
+    from boundcalc.solve import solve
 
     found = CATALOGUE.find(theorem, reading)
     policy = _policy(settings, constants_file)
     policy.check_names((found.key, constant) for constant in found.constants)
-    solution = evaluate(found, quantity, parse_values(values), policy, strict=strict)
+    solution = solve(found, unknown, parse_inputs(values), policy, strict=strict)
     _print(solution_json(solution) if as_json else solution_text(solution))
     if solution.status == "empty":
         sys.exit(INFEASIBLE)
+
+
+@cli.command()
+@click.argument("arguments", nargs=-1, metavar="A B [C]... [NAME=EXPRESSION]...")
+@click.option(
+    "--quantity",
+    metavar="NAME",
+    help="width, error, iterations, … [default: width if all bound it, else the first shared].",
+)
+@click.option(
+    "--for", "solve_for", metavar="SYMBOL", help="Symbol for which the region is solved [default: L, if it can be]."
+)
+@click.option("--all", "everything", is_flag=True, help="Compare every statement that bounds the quantity.")
+@click.option("--md", "as_markdown", is_flag=True, help="Print the table in Markdown.")
+@click.option("--tex", "as_tex", is_flag=True, help="Print the table in LaTeX, for booktabs.")
+@_constant_options
+@_theorems_option
+@_reading_option
+@_json_option
+def compare(
+    arguments: tuple[str, ...],
+    quantity: str | None,
+    solve_for: str | None,
+    everything: bool,
+    as_markdown: bool,
+    as_tex: bool,
+    settings: tuple[str, ...],
+    constants_file: Path | None,
+    strict: bool,
+    theorem_files: tuple[Path, ...],
+    reading: str,
+    as_json: bool,
+) -> None:
+    """Decide where A ≤ B, up to constants and logarithms, and say why: statements, or formulas such as "L^22*n".
+
+    \b
+    boundcalc compare chen2019/thm2.1 zou2020 --for L alpha=1/2 "R=n^(3/2)*phi^(-1/2)"
+    boundcalc compare chen2019/thm2.2 epsilon --quantity error --for n
+    boundcalc compare zou2020 zou2019 allenzhu2019 cao2020/cor3.3 --tex
+    """
+    from boundcalc.catalogue import load
+    from boundcalc.comparison import compare as decide
+    from boundcalc.comparison import rank
+    from boundcalc.report import comparison as report
+
+    sides = [argument for argument in arguments if "=" not in argument]
+    if as_json + as_markdown + as_tex > 1:
+        raise InputError("--json, --md and --tex ask for different things; give one of them")
+    if everything and sides:
+        raise InputError(f"--all compares every statement: drop {', '.join(sides)}, or drop --all")
+    if not everything and len(sides) < 2:
+        raise InputError("compare needs two statements or formulas, or --all; see boundcalc compare --help")
+    options: dict[str, Any] = {
+        "solve_for": solve_for,
+        "given": parse_inputs(argument for argument in arguments if "=" in argument),
+        "reading": reading,
+        "policy": _policy(settings, constants_file),
+        "strict": strict,
+        "catalogue": load(theorem_files),
+    }
+    if len(sides) == 2 and not (as_markdown or as_tex):
+        comparison = decide(*sides, quantity, **options)
+        _print(report.comparison_json(comparison) if as_json else report.comparison_text(comparison))
+        return
+    ranking = rank(None if everything else sides, quantity, **options)
+    shown = {as_json: report.ranking_json, as_markdown: report.ranking_markdown, as_tex: report.ranking_latex}
+    _print(shown.get(True, report.ranking_text)(ranking))
 
 
 @cli.command()
@@ -295,12 +421,40 @@ def parse_values(assignments: Iterable[str]) -> dict[str, Fraction]:
     Raises:
         InputError: no `=`, an unknown name, a value that is no number, a name given twice.
     """
+    return {name: parse_number(number, name) for name, number in _assignments(assignments).items()}
+
+
+def parse_inputs(assignments: Iterable[str]) -> dict[str, Fraction | Expr]:
+    """Read `name=value` arguments whose values may also be formulas in other symbols, as in tau=R*m^(-1/2).
+
+    Raises:
+        InputError: as for `parse_values`; or a value that is neither a number nor a formula.
+    """
+    return {name: _number_or_formula(name, value) for name, value in _assignments(assignments).items()}
+
+
+def _number_or_formula(name: str, value: str) -> Fraction | Expr:
+    try:
+        return parse_number(value, name)
+    except InputError as no_number:
+        if not any(character.isalpha() for character in value):
+            raise
+        from boundcalc.formula import parse_formula  # Only here: numbers are the rule.
+
+        try:
+            return parse_formula(value, what=name)
+        except InputError as no_formula:
+            raise InputError(f"{no_number}; nor a formula: {no_formula}") from None
+
+
+def _assignments(assignments: Iterable[str]) -> dict[str, str]:
+    """Split `name=value` arguments, by the proper names of their symbols."""
     from boundcalc.symbols import ALIASES, lookup
 
-    values: dict[str, Fraction] = {}
+    values: dict[str, str] = {}
     for assignment in assignments:
-        name, equals, number = (part.strip() for part in normalize(assignment).partition("="))
-        if not equals or not name or not number:
+        name, equals, value = (part.strip() for part in normalize(assignment).partition("="))
+        if not equals or not name or not value:
             raise InputError(f"{assignment!r} is not name=value, e.g. epsilon=0.01")
         try:
             canonical = lookup(name).name
@@ -308,8 +462,23 @@ def parse_values(assignments: Iterable[str]) -> dict[str, Fraction]:
             raise UnknownNameError("input", name, ALIASES, "constants go into --set") from None
         if canonical in values:
             raise InputError(f"{canonical} is given twice; give it once")
-        values[canonical] = parse_number(number, canonical)
+        values[canonical] = value
     return values
+
+
+def _shown(form: str, theorem: Theorem) -> dict[str, Any] | str:
+    """A statement in one of the forms of `show`."""
+    if form == "toml":
+        from boundcalc.exchange import dumps
+
+        return dumps([theorem]).rstrip()
+    if form in ("latex", "mathml"):
+        from boundcalc.display import theorem_html, theorem_latex
+
+        return theorem_latex(theorem) if form == "latex" else theorem_html(theorem)
+    from boundcalc.report.answers import theorem_json, theorem_text
+
+    return theorem_json(theorem) if form == "json" else theorem_text(theorem)
 
 
 def _policy(settings: tuple[str, ...], constants_file: Path | None) -> ConstantPolicy:

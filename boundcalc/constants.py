@@ -180,6 +180,17 @@ def explicit(expr: sympy.Expr) -> sympy.Expr:
     return rebuilt.explicit() if isinstance(rebuilt, Notation) else rebuilt
 
 
+def substitute(expr: sympy.Expr, replacements: Mapping[sympy.Symbol, sympy.Expr]) -> sympy.Expr:
+    """Put expressions in for symbols, everything else left as it is written."""
+    if expr in replacements:
+        return replacements[expr]
+    if not expr.free_symbols & replacements.keys():
+        return expr
+    arguments = [substitute(argument, replacements) for argument in expr.args]
+    with sympy.evaluate(False):
+        return expr.func(*arguments)
+
+
 def hidden_constants(*expressions: sympy.Expr) -> tuple[HiddenConstant, ...]:
     """The constants in the expressions, by name."""
     found = set().union(*(expr.atoms(HiddenConstant) for expr in expressions))

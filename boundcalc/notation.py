@@ -1,21 +1,22 @@
-"""Formulas for people: plain text in the paper's notation, and LaTeX."""
+"""Formulas for people, in the paper's notation: plain text, LaTeX and MathML."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 import sympy
+from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
 from boundcalc.constants import HiddenConstant, Notation
+from boundcalc.mathml import GREEK, from_latex
 from boundcalc.symbols import VOCABULARY
 from boundcalc.theorem import Bound
 
 RELATIONS = {">=": "≥", "<=": "≤", "=": "="}
-_LATEX_RELATIONS = {">=": r"\ge", "<=": r"\le", "=": "="}
+LATEX_RELATIONS = {">=": r"\ge", "<=": r"\le", "=": "="}
 
 
 class _TextPrinter(StrPrinter):
@@ -48,17 +49,7 @@ class _TextPrinter(StrPrinter):
         return text.replace("**", "^")
 
     def _print_Mul(self, expr: sympy.Mul) -> str:
-        above: list[sympy.Expr] = []
-        below: list[sympy.Expr] = []
-        for factor in _flat(expr):
-            if factor.is_Pow and factor.exp.could_extract_minus_sign():
-                inverse = factor.base if factor.exp == -1 else sympy.Pow(factor.base, -factor.exp, evaluate=False)
-                below += _flat(inverse) if inverse.is_Mul else [inverse]
-            elif factor.is_Rational and factor.q != 1:
-                above += [sympy.Integer(factor.p)] if factor.p != 1 else []
-                below.append(sympy.Integer(factor.q))
-            elif factor != 1:
-                above.append(factor)
+        above, below = _fraction(expr, lambda power: power.could_extract_minus_sign())
         sign = "-" if above and above[0] == -1 else ""
         over, under = (
             "·".join(self.parenthesize(factor, PRECEDENCE["Mul"], strict=True) for factor in factors)
@@ -83,6 +74,124 @@ def _flat(expr: sympy.Expr) -> list[sympy.Expr]:
     return [inner for arg in expr.args for inner in (_flat(arg) if isinstance(arg, expr.func) else [arg])]
 
 
+def _fraction(
+    product: sympy.Mul, goes_below: Callable[[sympy.Expr], bool]
+) -> tuple[list[sympy.Expr], list[sympy.Expr]]:
+    """The factors above and below the line, where a power goes below if `goes_below` says so of its exponent."""
+    above: list[sympy.Expr] = []
+    below: list[sympy.Expr] = []
+    for factor in _flat(product):
+        if factor.is_Pow and goes_below(factor.exp):
+            inverse = factor.base if factor.exp == -1 else sympy.Pow(factor.base, -factor.exp, evaluate=False)
+            below += _flat(inverse) if inverse.is_Mul else [inverse]
+        elif factor.is_Rational and factor.q != 1:
+            above += [sympy.Integer(factor.p)] if factor.p != 1 else []
+            below.append(sympy.Integer(factor.q))
+        elif factor != 1:
+            above.append(factor)
+    return above, below
+
+
+class _LatexPrinter(LatexPrinter):
+    """sympy's own printer, with products, sums and powers as they are written in the formula.
+
+    Only what is divided by goes below a line; in exponents, roots and logarithms the line is a slash.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"order": "none"})
+        self.slash = False
+
+    def inline(self, expr: sympy.Expr) -> str:
+        """Print a formula with slashes for lines."""
+        outer, self.slash = self.slash, True
+        printed: str = self._print(expr)
+        self.slash = outer
+        return printed
+
+    def _print_Symbol(self, expr: sympy.Symbol, style: str = "plain") -> str:
+        entry = VOCABULARY.get(expr.name)
+        return entry.latex if entry and not isinstance(expr, HiddenConstant) else _latex_name(expr.name)
+
+    def _print_Rational(self, expr: sympy.Rational) -> str:
+        return f"{expr.p}/{expr.q}" if self.slash and expr.q != 1 else super()._print_Rational(expr)
+
+    def _print_log(self, expr: sympy.log) -> str:
+        return rf"\log\left({self.inline(expr.args[0])}\right)"
+
+    def _print_Max(self, expr: sympy.Expr) -> str:
+        arguments = ", ".join(self._print(argument) for argument in expr.args)
+        return rf"\{type(expr).__name__.lower()}\left\{{{arguments}\right\}}"
+
+    _print_Min = _print_Max
+
+    def _print_Add(self, expr: sympy.Add, order: str | None = None) -> str:
+        first, *others = (self._print(term) for term in _flat(expr))
+        return first + "".join(f" - {term[1:].lstrip()}" if term[0] == "-" else f" + {term}" for term in others)
+
+    def _print_Pow(self, expr: sympy.Pow) -> str:
+        base, exponent = expr.args
+        if exponent == sympy.S.Half:
+            return rf"\sqrt{{{self.inline(base)}}}"
+        if exponent == -1:
+            return self._over([], _flat(base) if base.is_Mul else [base])
+        below = rf"\left[{self._print(base)}\right]" if base.is_Function else self._held(base, PRECEDENCE["Atom"])
+        return rf"{below}^{{{self.inline(exponent)}}}"
+
+    def _print_Mul(self, expr: sympy.Mul) -> str:
+        above, below = _fraction(expr, lambda power: power == -1)
+        negative = bool(above) and above[0].is_Rational and above[0] < 0
+        if negative:
+            above = [factor for factor in (-above[0], *above[1:]) if factor != 1]
+        return ("- " if negative else "") + self._over(above, below)
+
+    def _over(self, above: list[sympy.Expr], below: list[sympy.Expr]) -> str:
+        if not below:
+            return self._row(above)
+        if self.slash:
+            under = self._row(below)
+            return f"{self._row(above)}/" + (rf"\left({under}\right)" if len(below) > 1 else under)
+        over, under = (
+            self._print(factors[0]) if len(factors) == 1 else self._row(factors) for factors in (above, below)
+        )
+        return rf"\frac{{{over}}}{{{under}}}"
+
+    def _row(self, factors: list[sympy.Expr]) -> str:
+        """Factors side by side, with a dot before one that begins with a digit."""
+        row = ""
+        for factor in factors:
+            printed = self._held(factor, PRECEDENCE["Mul"])
+            row += (r" \cdot " if row and printed[0].isdigit() else " " if row else "") + printed
+        return row or "1"
+
+    def _held(self, expr: sympy.Expr, level: int) -> str:
+        """Print a formula in parentheses where its neighbours could be taken to belong to it."""
+        if expr.is_Symbol and _composite(expr):
+            return rf"\left({self._print(expr)}\right)"
+        return str(self.parenthesize(expr, level, strict=True))
+
+
+def _composite(symbol: sympy.Symbol) -> bool:
+    """Whether a symbol's LaTeX is a formula of its own, which a neighbour could be taken to belong to."""
+    entry = VOCABULARY.get(symbol.name)
+    return entry is not None and (entry.latex.startswith((r"\sum", r"\prod")) or "/L_S" in entry.latex)
+
+
+def _latex_name(name: str) -> str:
+    """A constant's name: C_eta as C with the subscript η, p_m_two_L with the subscript m, two, L."""
+    base, *below = name.split("_")
+    parts = ",".join(_latex_word(part) for part in below if part)
+    return _latex_word(base) + (f"_{{{parts}}}" if parts else "")
+
+
+def _latex_word(word: str) -> str:
+    if word in VOCABULARY:
+        return VOCABULARY[word].latex
+    if len(word) == 1 or word.isdigit():
+        return word
+    return rf"\{word}" if word in GREEK else rf"\mathrm{{{word}}}"
+
+
 def text(expr: sympy.Expr, numbers: Mapping[str, str] = MappingProxyType({})) -> str:
     """One line of plain Unicode text, with `numbers` written in place of the symbols and constants they name."""
     printer = _TextPrinter({"order": "none"})
@@ -92,12 +201,12 @@ def text(expr: sympy.Expr, numbers: Mapping[str, str] = MappingProxyType({})) ->
 
 def latex(expr: sympy.Expr) -> str:
     """LaTeX in the paper's notation."""
-    names: dict[Any, str] = {
-        symbol: VOCABULARY[symbol.name].latex
-        for symbol in expr.free_symbols
-        if not isinstance(symbol, HiddenConstant) and symbol.name in VOCABULARY
-    }
-    return sympy.latex(expr, symbol_names=names)
+    return str(_LatexPrinter().doprint(expr))
+
+
+def mathml(expr: sympy.Expr) -> str:
+    """MathML in the paper's notation: one `math` element, well-formed XML, for a browser or a notebook."""
+    return from_latex(latex(expr))
 
 
 def bound_text(bound: Bound, numbers: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -107,4 +216,9 @@ def bound_text(bound: Bound, numbers: Mapping[str, str] = MappingProxyType({})) 
 
 def bound_latex(bound: Bound) -> str:
     """An inequality in LaTeX."""
-    return f"{latex(bound.symbol)} {_LATEX_RELATIONS[bound.relation]} {latex(bound.expr)}"
+    return f"{latex(bound.symbol)} {LATEX_RELATIONS[bound.relation]} {latex(bound.expr)}"
+
+
+def bound_mathml(bound: Bound) -> str:
+    """An inequality in MathML."""
+    return from_latex(bound_latex(bound))

@@ -122,6 +122,7 @@ _RULES: Mapping[type, Callable[..., arb]] = {
     sympy.exp: lambda arg: arg.exp(),
     sympy.Max: lambda *args: reduce(lambda a, b: a.max(b), args),
     sympy.Min: lambda *args: reduce(lambda a, b: a.min(b), args),
+    sympy.LambertW: lambda x, *branch: x.lambertw(-1 if branch else 0),
     type(sympy.E): lambda: arb(1).exp(),
     type(sympy.pi): arb.pi,
 }

@@ -75,7 +75,11 @@ _FILLERS = frozenset(
     "theorem theorems statement statements probability data it's gradient descent gd , ; ? . ! ( ) and/or".split()
 )
 
-_PHRASES = sorted({*_QUANTITY_WORDS, *ALIASES, *_TARGETS, *_LINKS}, key=lambda phrase: -len(phrase))
+_PHRASES: dict[str, list[str]] = {}
+for _phrase in sorted({*_QUANTITY_WORDS, *ALIASES, *_TARGETS, *_LINKS}, key=lambda phrase: -len(phrase)):
+    _PHRASES.setdefault(_phrase[0].casefold(), []).append(_phrase)
+MOST_COMPLAINTS = 6
+"""How many words that are not understood a message names."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,8 @@ def parse(query: str, keys: Iterable[str] = CATALOGUE) -> Request:
             following = after[0] if after else None
             if following is None or following.kind != "phrase" or not _takes_number(following.text):
                 raise InputError(
-                    f"the number {token.text!r} belongs to nothing; say of what it is, e.g. epsilon={token.text}"
+                    f"the number {token.text[:40]!r} belongs to nothing; say of what it is, e.g. "
+                    f"epsilon={token.text[:40]}"
                 )
             bind(following.text, token.text)
             index += 1
@@ -251,13 +256,16 @@ def _tokenize(query: str, keys: tuple[str, ...]) -> list[_Token]:
             unknown.append(stripped)
         position += len(stripped)
     if unknown:
-        raise InputError("; ".join(_not_understood(word, keys) for word in dict.fromkeys(unknown)))
+        words = list(dict.fromkeys(unknown))
+        complaints = [_not_understood(word, keys) for word in words[:MOST_COMPLAINTS]]
+        more = [f"nor are {len(words) - MOST_COMPLAINTS} others"] if len(words) > MOST_COMPLAINTS else []
+        raise InputError("; ".join(complaints + more))
     return tokens
 
 
 def _phrase_at(rest: str) -> str | None:
     """The longest phrase of the vocabulary that the text begins with, as typed."""
-    for phrase in _PHRASES:
+    for phrase in _PHRASES.get(rest[0].casefold(), ()):
         head = rest[: len(phrase)]
         same = head == phrase or (len(phrase) > 1 and head.casefold() == phrase.casefold())
         following = rest[len(phrase) : len(phrase) + 1]
@@ -270,7 +278,7 @@ def _phrase_at(rest: str) -> str | None:
 
 def _not_understood(word: str, keys: tuple[str, ...]) -> str:
     known = [w for w in {*_QUANTITY_WORDS, *ALIASES, *_TARGETS, *_FILLERS, *keys} if len(w) > 1]
-    offers = nearest(word, known)
+    offers = nearest(word, known) if any(letter.isalpha() for letter in word) else ()
     return f"{word[:40]!r} is not understood" + (f" (did you mean {' or '.join(offers)}?)" if offers else "")
 
 

@@ -81,6 +81,16 @@ class Bound:
     note: str = ""
     provenance: Provenance | None = None
 
+    def _repr_latex_(self) -> str:
+        from boundcalc.notation import bound_latex
+
+        return f"${bound_latex(self)}$"
+
+    def _repr_html_(self) -> str:
+        from boundcalc.notation import bound_mathml
+
+        return bound_mathml(self)
+
     @property
     def implicit(self) -> bool:
         """Whether the bounded symbol occurs on the right-hand side as well."""
@@ -136,6 +146,16 @@ class Theorem:
     reading: Reading = "stated"
     supplies: Mapping[sympy.Symbol, sympy.Expr] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
+
+    def _repr_latex_(self) -> str:
+        from boundcalc.display import theorem_latex
+
+        return theorem_latex(self)
+
+    def _repr_html_(self) -> str:
+        from boundcalc.display import theorem_html
+
+        return theorem_html(self)
 
     @property
     def bounds(self) -> tuple[Bound, ...]:
@@ -209,7 +229,7 @@ class Catalogue(Mapping[str, Theorem]):
         """
         key = key if key in self._readings else key.lower()
         statements = [known for known in self._readings if known.startswith(f"{key}/")]
-        if statements:
+        if statements and key not in self._readings:
             raise InputError(f"{key} is a paper; name one of its statements: {', '.join(statements)}")
         if key not in self._readings:
             raise UnknownNameError("theorem", key, self._readings, "see boundcalc list")

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
+import sympy
 from tabulate import tabulate
 
 from boundcalc.constants import ConstantUse, HiddenConstant
-from boundcalc.notation import RELATIONS, bound_latex, bound_text, latex, text
+from boundcalc.notation import LATEX_RELATIONS, RELATIONS, bound_latex, bound_mathml, bound_text, latex, text
 from boundcalc.numerics import Scaled
 from boundcalc.query import Reply
 from boundcalc.solve import Assumed, End, Solution
@@ -44,7 +45,15 @@ def constants_json(constants: Iterable[ConstantUse]) -> list[dict[str, Any]]:
 
 
 def _end_json(end: End | None) -> dict[str, Any] | None:
-    return None if end is None else {"value": end.value, "log10": end.log10}
+    return None if end is None else {"value": end.value, "log10": end.log10, "binding": end.binding}
+
+
+def solution_latex(solution: Solution) -> str:
+    """The unknown in closed form where there is one, else the bounds as the paper writes them."""
+    if isinstance(solution.solved, sympy.Expr):
+        relation = LATEX_RELATIONS[solution.relation]
+        return f"{latex(solution.symbol)} {relation} {latex(solution.solved)}"
+    return "; ".join(bound_latex(bound) for bound in solution.bounds)
 
 
 def solution_json(solution: Solution) -> dict[str, Any]:
@@ -61,8 +70,12 @@ def solution_json(solution: Solution) -> dict[str, Any]:
         "log10": solution.log10,
         "proven": solution.proven,
         "expression": str(solution.expression),
-        "latex": "; ".join(bound_latex(bound) for bound in solution.bounds),
-        "inputs": {name: json_number(value) for name, value in solution.inputs.items()},
+        "latex": solution_latex(solution),
+        "binding": solution.binding,
+        "inputs": {
+            **{name: json_number(value) for name, value in solution.inputs.items()},
+            **{name: text(expr) for name, expr in solution.formulas.items()},
+        },
         "assumed": {assumed.name: json_number(assumed.value) for assumed in solution.assumed},
         "unused": list(solution.unused),
         "constants": constants_json(solution.constants),
@@ -99,7 +112,9 @@ def formula(solution: Solution) -> str:
 def _value(solution: Solution) -> str:
     """The value as a table shows it."""
     if solution.status == "empty":
-        return "none: no admissible width"
+        return f"none: no admissible {solution.symbol.name}"
+    if solution.status == "all":
+        return "any"
     shown = _grouped(solution.number)
     if solution.upper is not None:
         shown = f"{shown} to {_grouped(solution.upper.number)}"
@@ -155,19 +170,29 @@ def reply_text(reply: Reply) -> str:
     for name in sorted(unused):
         keys = [solution.theorem.key for solution in reply.answers if name in solution.unused]
         lines.append(f"{name} does not enter {', '.join(dict.fromkeys(keys))}")
-    lines.append(
-        "L counts weight matrices in chen2019 and cao2019, hidden layers elsewhere; H=… sets the hidden layers."
-    )
+    lines += _depth_legend(reply.answers)
     lines += [f"{key}: not answered: {reason}" for key, reason in reply.refused.items()]
     lines += list(reply.notes)
     notes: dict[str, list[str]] = {}
     for solution in reply.answers:
         own = [bound.note for bound in solution.bounds if bound.note]
-        empty = [note for note in solution.notes if solution.status == "empty" and note.startswith("no width")]
+        empty = [note for note in solution.notes if solution.status == "empty" and note.startswith("no value of")]
         for note in dict.fromkeys([*solution.unmet, *empty, *own]):
             notes.setdefault(note, []).append(solution.theorem.key)
     lines += [f"{', '.join(dict.fromkeys(keys))}: {note}" for note, keys in notes.items()]
     return "\n".join(lines)
+
+
+def _depth_legend(answers: tuple[Solution, ...]) -> list[str]:
+    """What L counts, paper by paper, where it enters at all."""
+    papers: dict[int, list[str]] = {-1: [], 0: []}
+    for theorem in dict.fromkeys(solution.theorem.key for solution in answers):
+        setting = next(s.theorem.setting for s in answers if s.theorem.key == theorem)
+        if setting.depth.hidden in papers:
+            papers[setting.depth.hidden].append(theorem.partition("/")[0])
+    words = ((-1, "weight matrices"), (0, "hidden layers"))
+    counted = [f"{word} in {', '.join(dict.fromkeys(papers[hidden]))}" for hidden, word in words if papers[hidden]]
+    return [f"L counts {' and '.join(counted)}; H=… sets the hidden layers."] if counted else []
 
 
 def _provenance(solution: Solution) -> str:
@@ -202,6 +227,15 @@ def _wrap(line: str, width: int) -> str:
     )
 
 
+_NO_VALUE = ("empty", "all")
+
+
+def _proven(solution: Solution) -> str:
+    if not solution.proven or (solution.relation != ">=" and solution.solved is None):
+        return ""
+    return f" ({'smallest' if solution.relation == '>=' else 'greatest'} integer, proven)"
+
+
 def solution_text(solution: Solution) -> str:
     """An evaluated quantity with everything that went into it."""
     theorem = solution.theorem
@@ -210,16 +244,26 @@ def solution_text(solution: Solution) -> str:
         ("source", str(theorem.source)),
         (
             solution.quantity,
-            (f"{text(solution.symbol)} {RELATIONS[solution.relation]} " if solution.status != "empty" else "")
+            (f"{text(solution.symbol)} {RELATIONS[solution.relation]} " if solution.status not in _NO_VALUE else "")
             + _value(solution)
-            + (" (smallest integer, proven)" if solution.proven and solution.relation == ">=" else ""),
+            + _proven(solution),
         ),
     ]
     if solution.log10 is not None:
         rows.append(("log10", f"{solution.log10:.12g} (before rounding)"))
     rows.append(("formula", "\n".join(bound_text(bound) for bound in solution.bounds)))
     rows.append(("numbers put in", formula(solution)))
-    rows.append(("given", ", ".join(f"{k}={show_fraction(v)}" for k, v in solution.inputs.items()) or "nothing"))
+    if isinstance(solution.solved, sympy.Expr):
+        relation = RELATIONS[solution.relation]
+        rows.append(("closed form", f"{text(solution.symbol)} {relation} {text(solution.solved)}"))
+    for end in (solution.lower, solution.upper):
+        if end is not None and end.binding:
+            rows.append(("binding", f"at {_grouped(end.number)}: {end.binding}"))
+    if solution.binding and solution.lower is None and solution.upper is None:
+        rows.append(("binding", solution.binding))
+    given = [f"{name}={show_fraction(value)}" for name, value in solution.inputs.items()]
+    given += [f"{name}={text(expr)}" for name, expr in solution.formulas.items()]
+    rows.append(("given", ", ".join(given) or "nothing"))
     rows += [
         ("assumed", f"{_assumed(assumed)}: {VOCABULARY[assumed.name].meaning}; {assumed.how}")
         for assumed in solution.assumed
@@ -332,6 +376,7 @@ def theorem_text(theorem: Theorem) -> str:
 
 def theorem_json(theorem: Theorem) -> dict[str, Any]:
     """A statement in full, as JSON."""
+    from boundcalc.formula import show_formula  # Only here: an answer does without it.
 
     def bounds(group: Iterable[Bound]) -> list[dict[str, Any]]:
         return [
@@ -340,8 +385,13 @@ def theorem_json(theorem: Theorem) -> dict[str, Any]:
                 "quantity": VOCABULARY[bound.symbol.name].quantity,
                 "relation": bound.relation,
                 "formula": text(bound.expr),
+                "expression": show_formula(bound.expr),
                 "latex": bound_latex(bound),
+                "mathml": bound_mathml(bound),
+                "rising": [symbol.name for symbol in bound.rising],
+                "falling": [symbol.name for symbol in bound.falling],
                 "note": bound.note,
+                "provenance": bound.provenance or theorem.provenance,
             }
             | (
                 {"probability": None if bound.probability is None else str(bound.probability), "over": bound.over}

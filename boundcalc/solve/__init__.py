@@ -1,0 +1,24 @@
+"""Evaluate what a statement prescribes or promises, and solve its inequalities for any symbol in them.
+
+An explicit bound is evaluated. A symbol that stands on both sides, or anywhere else in the inequalities, is solved for:
+the answer is the set of its values at which they hold. Answers are rounded to the side on which the inequalities stay
+true, and substituted back.
+"""
+
+from boundcalc.solve.context import IncompleteError, check_inputs
+from boundcalc.solve.evaluation import UNIT, bound_holds, evaluate, quantity_symbols
+from boundcalc.solve.inversion import solve
+from boundcalc.solve.solution import Assumed, End, Solution
+
+__all__ = [
+    "UNIT",
+    "Assumed",
+    "End",
+    "IncompleteError",
+    "Solution",
+    "bound_holds",
+    "check_inputs",
+    "evaluate",
+    "quantity_symbols",
+    "solve",
+]

@@ -1,0 +1,57 @@
+"""Answers as a notebook shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+from boundcalc.display import table_html
+from boundcalc.mathml import from_latex
+from boundcalc.notation import LATEX_RELATIONS, bound_mathml, latex
+from boundcalc.solve.solution import Solution, show_value
+from boundcalc.symbols import VOCABULARY, show_fraction
+
+
+def solution_latex(solution: Solution) -> str:
+    r"""The answer as one inequality: `m \ge 3`, `2 \le m \le 5`, `m \in \emptyset`."""
+    symbol = latex(solution.symbol)
+    if solution.status == "empty":
+        return rf"{symbol} \in \emptyset"
+    if solution.status == "all":
+        return rf"\mathrm{{any}} {symbol}"
+    number = number_latex(solution.number)
+    if solution.lower is not None and solution.upper is not None:
+        return rf"{number} \le {symbol} \le {number_latex(solution.upper.number)}"
+    return f"{symbol} {LATEX_RELATIONS[solution.relation]} {number}"
+
+
+def number_latex(number: str) -> str:
+    r"""A number of an answer: `1.5e-07` as 1.5 \cdot 10^{-7}, `10^1234.5` as 10^{1234.5}."""
+    if number.startswith("10^"):
+        return f"10^{{{number_latex(number[3:])}}}"
+    mantissa, _, power = number.partition("e")
+    return rf"{mantissa} \cdot 10^{{{int(power)}}}" if power else mantissa
+
+
+def solution_html(solution: Solution) -> str:
+    """An answer with all that went into it, as one HTML element, well-formed XML, its formulas in MathML."""
+    return table_html(f"{solution.theorem.key}: {solution.theorem.title}", _cells(solution))
+
+
+def _cells(solution: Solution) -> Iterator[tuple[str, str]]:
+    vacuous = " (vacuous)" if solution.status == "vacuous" else ""
+    yield solution.quantity, from_latex(solution_latex(solution)) + vacuous
+    for bound in solution.bounds:
+        yield "formula", bound_mathml(bound)
+    for name, value in solution.inputs.items():
+        yield "given", escape(f"{name} = {show_fraction(value)}")
+    for name, expr in solution.formulas.items():
+        yield "given", f"{escape(name)} = {from_latex(latex(expr))}"
+    for assumed in solution.assumed:
+        why = VOCABULARY[assumed.name].meaning
+        yield "assumed", escape(f"{assumed.name} = {show_value(assumed.value)} ({assumed.why}): {why}")
+    for use in solution.constants:
+        yield "constant", escape(f"{use.name} = {show_fraction(use.value)}, hidden by {use.hides}: {use.origin}")
+    yield "policy, provenance", escape(f"{solution.policy}, {solution.provenance}")
+    for note in (*solution.unmet, *solution.notes):
+        yield "note", escape(note)

@@ -1,0 +1,131 @@
+"""What an answer is: a value, its status, and everything that went in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Literal
+
+import sympy
+
+from boundcalc.constants import ConstantUse, explicit
+from boundcalc.numerics import Scaled, Value
+from boundcalc.symbols import show_fraction
+from boundcalc.theorem import Bound, Theorem
+
+Status = Literal["ok", "half-line", "interval", "all", "empty", "vacuous"]
+"""ok: one bound evaluated, or one condition inverted. half-line, interval, all, empty: what several conditions, or one
+that is no plain bound, admit. vacuous: a guarantee that says nothing."""
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """An input that nobody gave: its value, why that value, and how to set it."""
+
+    name: str
+    value: Fraction | Scaled
+    why: str
+
+    @property
+    def text(self) -> str:
+        """The value as a person would write it."""
+        return show_value(self.value)
+
+    @property
+    def how(self) -> str:
+        """The words that set it."""
+        return f"set it with {self.name}=…"
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of an answer: `value` is exact or rounded to the safe side, None where only log₁₀ is given.
+
+    `proven`: an integer whose neighbour on the other side provably fails. `binding` names the condition that fails
+    there; it is empty where the end is that of the symbol's domain.
+    """
+
+    value: str | None
+    log10: float
+    proven: bool = False
+    binding: str = ""
+
+    @property
+    def number(self) -> str:
+        """The value, or a power of ten where it is too large to write out."""
+        return self.value if self.value is not None else f"10^{self.log10:.12g}"
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A value, its status, and everything that went in.
+
+    `bounds` are the inequalities as the paper writes them. `value` is rounded so that the inequality holds, `log10` is
+    that of the bound before rounding. Where the admissible set is an interval, `lower` and `upper` are its ends and
+    `value` is the lower one; where it is empty, they say what is needed and what is allowed. `formulas` are inputs
+    that were given as expressions of others. `unmet` says which conditions of the statement fail at the values in use.
+    `solved` is the answer as a formula, where the unknown was solved for.
+    """
+
+    theorem: Theorem
+    quantity: str
+    symbol: sympy.Symbol
+    relation: str
+    status: Status
+    value: str | None
+    log10: float | None
+    proven: bool
+    bounds: tuple[Bound, ...]
+    inputs: Mapping[str, Fraction]
+    assumed: tuple[Assumed, ...]
+    unused: tuple[str, ...]
+    constants: tuple[ConstantUse, ...]
+    policy: str
+    provenance: str
+    lower: End | None = None
+    upper: End | None = None
+    binding: str = ""
+    formulas: Mapping[str, sympy.Expr] = field(default_factory=lambda: MappingProxyType({}))
+    solved: sympy.Basic | None = None
+    unmet: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def _repr_latex_(self) -> str:
+        from boundcalc.solve.notebook import solution_latex
+
+        return f"${solution_latex(self)}$"
+
+    def _repr_html_(self) -> str:
+        from boundcalc.solve.notebook import solution_html
+
+        return solution_html(self)
+
+    @property
+    def expression(self) -> sympy.Basic:
+        """The bound with its constants explicit, or the unknown in closed form, or the inequalities that it solves."""
+        return explicit(combined(self.bounds)) if self.solved is None else self.solved
+
+    @property
+    def number(self) -> str:
+        """The answer in one word, for a table."""
+        if self.status == "all":
+            return "any"
+        if self.log10 is None:
+            return "none"
+        return End(self.value, self.log10).number
+
+
+def show_value(value: Value) -> str:
+    """An input as a person would write it."""
+    return show_fraction(value) if isinstance(value, Fraction) else str(value)
+
+
+def combined(bounds: tuple[Bound, ...]) -> sympy.Expr:
+    """Several bounds on one symbol as one: the largest of lower bounds, the least of upper ones."""
+    expressions = [bound.expr for bound in bounds]
+    if len(expressions) == 1:
+        return expressions[0]
+    join = sympy.Max if bounds[0].relation == ">=" else sympy.Min
+    return join(*expressions, evaluate=False)
