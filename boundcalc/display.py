@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from types import MappingProxyType
 
-from boundcalc.constants import HiddenConstant
+from boundcalc.constants import HiddenConstant, Notation
 from boundcalc.mathml import GREEK
 from boundcalc.notation import LATEX_RELATIONS, bound_mathml, latex, mathml
 from boundcalc.symbols import show_fraction
@@ -25,7 +25,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 _ACCENTS: Mapping[str, str] = MappingProxyType({"\u0302": "hat", "\u0303": "tilde", "\u0304": "bar"})
 _ESCAPED: Mapping[str, str] = MappingProxyType({sign: f"\\{sign}" for sign in "{}$&#%_"} | {"^": r"\hat{}"})
-_NOTATIONS: Mapping[str, str] = MappingProxyType({"Theta": "Θ", "Omega": "Ω", "Otilde": "Õ", "Omegatilde": "Ω\u0303"})
+_NOTATIONS = {notation.__name__.lstrip("_"): notation.text_name for notation in Notation.__subclasses__()}
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹ᵀ", "0123456789⊤")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _OF_A_FORMULA = re.compile("[" + re.escape("".join(_COMMANDS)) + "_^⁰¹²³⁴⁵⁶⁷⁸⁹ᵀ₀₁₂₃₄₅₆₇₈₉\u0302\u0303\u0304]")

@@ -12,6 +12,8 @@ from boundcalc.errors import InputError, nearest
 
 LARGEST_FILE = 1_000_000
 """Bytes that a file may have."""
+DEEPEST = 30
+"""Parts that a dotted name may have."""
 
 Steps = tuple[str | int, ...]
 """The way to a value: names of fields, and numbers of elements counted from 0."""
@@ -34,7 +36,7 @@ class Node:
         """The file, the line and the field, for a message."""
         known = next((self.steps[:end] for end in range(len(self.steps), 0, -1) if self.steps[:end] in self.lines), ())
         line = f", line {self.lines[known]}" if known else ""
-        field = ".".join(str(step) for step in self.steps if isinstance(step, str))
+        field = ".".join(step[:60] for step in self.steps if isinstance(step, str))
         return f"{self.origin}{line}" + (f", {field}" if field else "")
 
     def fail(self, problem: str) -> NoReturn:
@@ -58,7 +60,7 @@ class Node:
             if name not in known:
                 offers = nearest(name, known)
                 offer = f"did you mean {' or '.join(offers)}?" if offers else f"known are {', '.join(known)}"
-                node.fail(f"unknown field {name!r}; {offer}")
+                node.fail(f"unknown field {name[:60]!r}; {offer}")
         for name in required:
             if name not in entries:
                 self.fail(f"the field {name!r} is missing")
@@ -95,11 +97,14 @@ def read_document(text: str, origin: str) -> Node:
     """
     import tomllib  # Only here: few commands read a file.
 
+    if _DEEP_KEY.search(text):  # which takes tomllib a time that grows with the square of its length
+        raise InputError(f"{origin}: a name of more than {DEEPEST} parts with dots between them; nest less deeply")
     try:
-        table = tomllib.loads(text, parse_float=str)
-    except (ValueError, RecursionError) as problem:
-        raise InputError(f"{origin}: not TOML: {str(problem) or 'nested too deeply'}") from None
-    return Node(table, origin, dict(_lines(text)))
+        return Node(tomllib.loads(text, parse_float=str), origin, _lines(text))
+    except RecursionError:
+        raise InputError(f"{origin}: not TOML that a person wrote: nested too deeply") from None
+    except ValueError as problem:  # a number of too many digits is one, too
+        raise InputError(f"{origin}: not TOML: {problem}") from None
 
 
 def read_file(path: Path) -> Node:
@@ -119,6 +124,8 @@ def read_file(path: Path) -> Node:
     return read_document(text, str(path))
 
 
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_DEEP_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{DEEPEST}}}")
 _TOKEN = re.compile(
     r'"""(?:\\[\s\S]|(?!""")[^\\])*"""{1,3}'
     r"|'''(?:(?!''')[\s\S])*'''{1,3}"
@@ -130,10 +137,11 @@ _TOKEN = re.compile(
 )
 
 
-def _lines(text: str) -> Iterator[tuple[Steps, int]]:
-    """The line of every value of a text that is known to be TOML."""
+def _lines(text: str) -> dict[Steps, int]:
+    """The line of every value of a text that is known to be TOML: where its name or its header stands first."""
     scanner = _Scanner(text)
     arrays: dict[Steps, int] = {}
+    lines: dict[Steps, int] = {}
     table: Steps = ()
     while scanner.more:
         line = scanner.line
@@ -143,15 +151,18 @@ def _lines(text: str) -> Iterator[tuple[Steps, int]]:
             table = ()
             for position, name in enumerate(named, start=1):
                 table += (name,)
+                lines.setdefault(table, line)
                 if element and position == len(named):
                     arrays[table] = arrays.get(table, -1) + 1
                 if table in arrays:
                     table += (arrays[table],)
-            yield table, line
+                    lines.setdefault(table, line)
             scanner.take("]")
             scanner.take("]")
         elif not scanner.take("\n"):
-            yield from scanner.assignment(table)
+            for steps, line in scanner.assignment(table):
+                lines.setdefault(steps, line)
+    return lines
 
 
 class _Scanner:

@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NoReturn
-from xml.sax.saxutils import escape
 
 from boundcalc.errors import InputError
 
@@ -37,6 +36,7 @@ _WORDS = frozenset({"log", "max", "min", "exp"})
 _SCRIPT: Mapping[str, str] = MappingProxyType({"E": "ℰ", "F": "ℱ", "L": "ℒ"})
 _FENCES: Mapping[str, str] = MappingProxyType({"left": r"\right", "Bigl": r"\Bigr"})
 
+_ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+(?:\.\d+)?|\S")
 
 
@@ -88,7 +88,7 @@ class _Converter:
             return f"<mn>{token}</mn>"
         if token.isalpha():
             return f"<mi>{token}</mi>"
-        return f"<mo>{'−' if token == '-' else escape(token)}</mo>"
+        return f"<mo>{'−' if token == '-' else token.translate(_ESCAPED)}</mo>"
 
     def command(self, name: str) -> str:
         if name in GREEK:
@@ -120,7 +120,7 @@ class _Converter:
         letters = ""
         self.take()
         while self.peek() not in ("}", ""):
-            letters += escape(self.take())
+            letters += self.take().translate(_ESCAPED)
         self.take()
         return letters
 

@@ -162,6 +162,53 @@ def test_nearly_every_case_is_solved_not_skipped() -> None:
     assert len(CASES) > 250
 
 
+# There and back ---------------------------------------------------------------------------------
+
+BACK = [
+    pytest.param(theorem, symbol, symbol in bound.rising, id=f"{theorem.key}:{theorem.reading}-{symbol}")
+    for theorem in CATALOGUE.all()
+    for bound in theorem.bounds_on(m)[:1]
+    for symbol in (*bound.rising, *bound.falling)
+    if isinstance(bound, Condition) and len(theorem.bounds_on(m)) == 1
+]
+
+
+@pytest.mark.parametrize(("theorem", "symbol", "rising"), BACK)
+@settings(deadline=None, max_examples=15)
+@given(decades=st.integers(1, 300), others=st.tuples(*[st.integers(-300, 0)] * 4))
+def test_what_a_width_buys_needs_that_width(
+    theorem: Theorem, symbol: sympy.Symbol, rising: bool, decades: int, others: tuple[int, ...]
+) -> None:
+    """Solve, then evaluate: over 300 decades of the width and of the other inputs the answer meets it exactly."""
+    small = dict(zip(("epsilon", "gamma", "phi", "tau"), others, strict=True))
+    inputs = {name: Fraction(10) ** (decade // 8) for name, decade in small.items() if name != symbol.name}
+    width = Fraction(10) ** decades
+    bare = replace(theorem, conditions=theorem.bounds_on(m), prescriptions=(), guarantees=())
+    solution = solve(bare, symbol.name, {**inputs, "m": width})
+
+    def needed(x: Fraction) -> float:
+        back = evaluate(bare, "width", {**inputs, symbol.name: x}).log10
+        assert back is not None
+        return back
+
+    if solution.status == "empty":
+        assert solution.value is None
+        return
+    if solution.value is None:
+        assert solution.status == "all" or solution.log10 is not None
+        return
+    assert solution.relation == ("<=" if rising else ">=")
+    assert solution.log10 is not None
+    if abs(solution.log10) > 1000:  # too long a number to put in
+        return
+    x = Fraction(solution.value)
+    outward = 1 if rising else -1
+    beyond = x + outward if VOCABULARY[symbol.name].domain.integer else x * (1 + outward * Fraction(1, 10**9))
+    assert needed(x) <= decades * (1 + 1e-11)
+    if beyond in VOCABULARY[symbol.name].domain:
+        assert needed(beyond) >= decades * (1 - 1e-11)
+
+
 # Closed forms -----------------------------------------------------------------------------------
 
 

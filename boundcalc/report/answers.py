@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import Any
 
 import sympy
-from tabulate import tabulate
 
 from boundcalc.constants import ConstantUse, HiddenConstant
 from boundcalc.notation import LATEX_RELATIONS, RELATIONS, bound_latex, bound_mathml, bound_text, latex, text
@@ -131,6 +130,8 @@ def _assumed(assumed: Assumed) -> str:
 
 def reply_text(reply: Reply) -> str:
     """An answered query as a table, and below it what was assumed and how to set it."""
+    from tabulate import tabulate  # Only here: most answers are no tables, and it takes its time to import.
+
     given = ", ".join(f"{name} = {show_fraction(value)}" for name, value in reply.inputs.items())
     lines = [f"{reply.request.quantity} for {given or 'default inputs'}", ""]
     rows = [
@@ -303,6 +304,8 @@ def _listing(rows: Iterable[tuple[str, str]]) -> str:
 
 def catalogue_text(catalogue: Catalogue) -> str:
     """All statements in a table."""
+    from tabulate import tabulate
+
     rows = [
         (
             theorem.key,

@@ -32,6 +32,7 @@ _EDGE_BITS = 512
 _NARROW = arb(2) ** -26
 """Boxes narrower than this, relative to |t| where that exceeds 1, are left to the search for the very edge."""
 
+_CLOSE_BY = arb(2) ** -20
 _SHARP = arb(2) ** -120
 """Edges are found to this, relative to |t| where that exceeds 1: below 10^30 an integer is then off by one at most."""
 
@@ -73,7 +74,8 @@ def admissible(
 ) -> tuple[Piece, ...]:
     """The pieces of [exp(lower), exp(upper)] on which every inequality holds, in increasing order.
 
-    A point at which two sides only touch belongs to no piece, nor does one where a side is undefined.
+    No piece where the two sides only touch, where one is undefined, or where an inequality holds over less than a
+    factor of 1 + 2^−26: what is returned is admissible, and hardly anything else is.
 
     Args:
         unknown: the symbol that is solved for.
@@ -113,16 +115,17 @@ def _pieces(
             )
             runs = list(_runs(_box_test(unknown, collected, values), grid))
     with ctx.workprec(_EDGE_BITS):
-        decide_point = _point_test(unknown, inequality, values)
+        slack = _slack(unknown, inequality, values)
         # What stays undecided at the narrowest is decided at its middle; only a proof counts.
-        runs = _merged([(a, b, bool(decide_point((a + b).mid() / 2)) if s is None else s) for a, b, s in runs])
+        runs = _merged([(a, b, _Probe((a + b) / 2, slack).holds if s is None else s) for a, b, s in runs])
         pieces = []
         for index, (start, end, state) in enumerate(runs):
             if not state:
                 continue
-            low = Edge(_edge(decide_point, start, inside=1), inequality) if index > 0 else None
-            high = Edge(_edge(decide_point, end, inside=-1), inequality) if index < len(runs) - 1 else None
-            pieces.append(Piece(low, high))
+            low = _edge(slack, start, inside=1) if index > 0 else None
+            high = _edge(slack, end, inside=-1) if index < len(runs) - 1 else None
+            if (index == 0 or low is not None) and (index == len(runs) - 1 or high is not None):
+                pieces.append(Piece(*(None if log is None else Edge(log, inequality) for log in (low, high))))
         return pieces
 
 
@@ -150,8 +153,8 @@ def _farthest(unknown: sympy.Symbol, expr: sympy.Expr) -> arb:
 
 
 def _grid(lower: arb | None, upper: arb | None, farthest: arb) -> list[arb]:
-    """Points of t that part the search by magnitude: 0, ±1, ±16, ±256, …, within the range."""
-    steps = [arb(16) ** k for k in range(SEARCHED_TO + 1)]
+    """Points of t that part the search by magnitude: 0, ±1, ±16, ±16^2, ±16^4, …, within the range."""
+    steps = [arb(1), *(arb(16) ** 2**k for k in range(SEARCHED_TO.bit_length()))]
     low = -farthest if lower is None else lower.mid()
     high = farthest if upper is None else upper.mid()
     inner = [*(-step for step in reversed(steps)), arb(0), *steps]
@@ -188,36 +191,49 @@ def _merged(runs: list[Run]) -> list[Run]:
     return merged
 
 
-def _edge(decide: Callable[[arb], bool | None], around: arb, inside: int) -> arb:
-    """The first point, to _SHARP, from which towards the side `inside` the inequality holds; it is near `around`."""
-    reach = _NARROW * _size(around, around) * inside
-    good, bad = around, around
-    while decide(good) is not True:
-        good, reach = (good + reach).mid(), reach * 2
-    reach = -_NARROW * _size(around, around) * inside
-    while decide(bad) is True:
-        bad, reach = (bad + reach).mid(), reach * 2
-    while bool(abs(good - bad) > _SHARP * _size(good, bad)):
-        middle = ((good + bad) / 2).mid()
-        state = decide(middle)
-        if state is None:  # equal to all digits carried
-            break
-        good, bad = (middle, bad) if state else (good, middle)
-    return good
+def _edge(slack: Callable[[arb], arb], around: arb, inside: int) -> arb | None:
+    """The first point, to _SHARP, from which on towards `inside` the slack is not negative; it is near `around`.
+
+    Returns None where there is no such place: a piece too narrow to be seen.
+    """
+    good = bad = _Probe(around, slack)
+    for doubling in range(8):
+        step = _NARROW * _size(around, around) * inside * 2**doubling
+        good = good if good.holds else _Probe(good.log + step, slack)
+        bad = _Probe(bad.log - step, slack) if bad.holds else bad
+    if not good.holds or bad.holds:
+        return None
+    while bool(abs(good.log - bad.log) > _SHARP * _size(good.log, bad.log)):
+        # Over so short a way the slack is all but linear: the edge is where its chord crosses zero, or very close by.
+        way = good.log - bad.log
+        crossing = bad.log - way * bad.slack / (good.slack - bad.slack)
+        for point in (crossing + way * _CLOSE_BY, crossing - way * _CLOSE_BY, (good.log + bad.log) / 2):
+            if bool(abs(point - good.log) < abs(good.log - bad.log)) and bool(abs(point - bad.log) < abs(way)):
+                probe = _Probe(point, slack)
+                good, bad = (probe, bad) if probe.holds else (good, probe)
+    return good.log
 
 
-def _point_test(unknown: sympy.Symbol, inequality: Inequality, values: Values) -> Callable[[arb], bool | None]:
+class _Probe:
+    """A point of t, and the slack of the inequality there."""
+
+    def __init__(self, log: arb, slack: Callable[[arb], arb]) -> None:
+        self.log = log.mid()
+        self.slack = slack(self.log)
+        self.holds = bool(self.slack >= 0)
+
+
+def _slack(unknown: sympy.Symbol, inequality: Inequality, values: Values) -> Callable[[arb], arb]:
     left = as_function(inequality.left, unknown, values)
     right = as_function(inequality.right, unknown, values)
     if inequality.relation == "<=":
         left, right = right, left
 
-    def decide(log: arb) -> bool | None:
+    def slack(log: arb) -> arb:
         x = log.exp()
-        slack = left(x) - right(x)
-        return True if bool(slack >= 0) else False if bool(slack < 0) or not bool(slack.is_finite()) else None
+        return left(x) - right(x)
 
-    return decide
+    return slack
 
 
 # Enclosures over a box: a pair of balls, below and above every value.

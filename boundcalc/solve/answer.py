@@ -17,6 +17,7 @@ from boundcalc.numerics import (
     round_significant,
     round_to_integer,
 )
+from boundcalc.parsing import LARGEST_EXPONENT
 from boundcalc.solve.admissible import Edge, Inequality, Piece, admissible
 from boundcalc.solve.closed_form import closed_form
 from boundcalc.solve.ends import domain_of, end_of, log_range
@@ -93,7 +94,7 @@ def _crossed(lower: End | None, upper: End | None) -> bool:
     """Whether rounding left nothing between two ends."""
     if lower is None or upper is None:
         return False
-    if lower.value is None or upper.value is None:
+    if lower.value is None or upper.value is None or abs(lower.log10) > LARGEST_EXPONENT:
         return upper.log10 < lower.log10
     return Fraction(upper.value) < Fraction(lower.value)
 
