@@ -4,6 +4,7 @@ import boundcalc
 theorem = boundcalc.CATALOGUE["chen2019/thm2.1"]
 boundcalc.evaluate(theorem, "width", {"L": 5, "delta": 0.05}).value
 boundcalc.ask("required width for ε=0.01, L=5").answers
+boundcalc.sweep(theorem, "width", {"L": [2, 3, 5], "delta": 0.05}).log10
 boundcalc.compare("zou2019", "zou2020").region
 """
 
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from boundcalc.budget import plan as plan
     from boundcalc.catalogue import CATALOGUE as CATALOGUE
     from boundcalc.comparison import compare as compare
     from boundcalc.comparison import rank as rank
     from boundcalc.constants import ConstantPolicy as ConstantPolicy
     from boundcalc.query import ask as ask
     from boundcalc.solve import evaluate as evaluate
+    from boundcalc.sweeps import sweep as sweep
 
 _HOMES = {
     "CATALOGUE": "boundcalc.catalogue",
@@ -27,7 +30,9 @@ _HOMES = {
     "ask": "boundcalc.query",
     "compare": "boundcalc.comparison",
     "evaluate": "boundcalc.solve",
+    "plan": "boundcalc.budget",
     "rank": "boundcalc.comparison",
+    "sweep": "boundcalc.sweeps",
 }
 
 

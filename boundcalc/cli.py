@@ -9,7 +9,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -190,6 +190,7 @@ def evaluate_quantity(
 @click.argument("unknown")
 @click.argument("values", nargs=-1, metavar="QUANTITY=VALUE [NAME=VALUE]...")
 @_constant_options
+@_theorems_option
 @_reading_option
 @_json_option
 def solve_for(
@@ -199,6 +200,7 @@ def solve_for(
     settings: tuple[str, ...],
     constants_file: Path | None,
     strict: bool,
+    theorem_files: tuple[Path, ...],
     reading: str,
     as_json: bool,
 ) -> None:
@@ -208,16 +210,81 @@ def solve_for(
     boundcalc solve cao2020/cor3.3 epsilon width=1e40 L=3 gamma=0.2
     boundcalc solve cao2020/thm3.1 width "tau=R*m^(-1/2)" R=1 L=2
     """
-    from boundcalc.catalogue import CATALOGUE
+    from boundcalc.catalogue import load
     from boundcalc.report.answers import solution_json, solution_text
     from boundcalc.solve import solve
 
-    found = CATALOGUE.find(theorem, reading)
+    found = load(theorem_files).find(theorem, reading)
     policy = _policy(settings, constants_file)
     policy.check_names((found.key, constant) for constant in found.constants)
     solution = solve(found, unknown, parse_inputs(values), policy, strict=strict)
     _print(solution_json(solution) if as_json else solution_text(solution))
     if solution.status == "empty":
+        sys.exit(INFEASIBLE)
+
+
+@cli.command("sweep")
+@click.argument("theorem")
+@click.argument("quantity")
+@click.argument("values", nargs=-1, metavar="[NAME=RANGE]...")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a table (.csv, .md, .tex) or a plot (.svg, .png, .pdf) in place of printing a table.",
+)
+@_constant_options
+@_theorems_option
+@_reading_option
+@_json_option
+def sweep_over(
+    theorem: str,
+    quantity: str,
+    values: tuple[str, ...],
+    out: Path | None,
+    settings: tuple[str, ...],
+    constants_file: Path | None,
+    strict: bool,
+    theorem_files: tuple[Path, ...],
+    reading: str,
+    as_json: bool,
+) -> None:
+    """Evaluate a QUANTITY of a THEOREM over ranges of its inputs and hidden constants, which span a grid.
+
+    A range is a list 2,3,5, values spaced by logarithms 1e-3:1e-1:log25 or evenly 0.1:0.9:lin9, or every integer of
+    2:10; of an integer symbol, spaced values are rounded and each is taken once.
+
+    \b
+    boundcalc sweep chen2019/thm2.1 width epsilon=1e-3:1e-1:log25 L=2,3,5 -o widths.csv
+    boundcalc sweep cao2020/thm3.1 width tau=1e-9:1e-6:log200 L=2:4 -o widths.svg
+    boundcalc sweep chen2019/thm2.1 width L=2:6 C_m=0.1,1,10
+    """  # fmt: skip
+    from boundcalc.catalogue import load
+    from boundcalc.report.sweeps import check_path, sweep_json, sweep_text, write_sweep
+    from boundcalc.sweeps import Axis, is_axis, parse_axis, sweep
+
+    if out is not None:
+        check_path(out)
+    found = load(theorem_files).find(theorem, reading)
+    policy = _policy(settings, constants_file)
+    policy.check_names((found.key, constant) for constant in found.constants)
+    texts = _assignments(values, {constant.name for constant in found.constants})
+    read = {n: parse_axis(v, n) if is_axis(v) else _number_or_formula(n, v) for n, v in texts.items()}
+    given = {name: value.values if isinstance(value, Axis) else value for name, value in read.items()}
+    swept = sweep(found, quantity, given, policy, strict=strict)
+    if out is not None:
+        write_sweep(swept, out)
+    if as_json:
+        _print(sweep_json(swept))
+    elif out is None:
+        _print(sweep_text(swept))
+    for value in read.values():
+        if isinstance(value, Axis) and value.note:
+            click.echo(value.note, err=True)
+    if out is not None and not as_json:
+        click.echo(f"wrote {out}: {swept.log10.size} points")
+    if (swept.status == "empty").all():
         sys.exit(INFEASIBLE)
 
 
@@ -234,6 +301,10 @@ def solve_for(
 @click.option("--all", "everything", is_flag=True, help="Compare every statement that bounds the quantity.")
 @click.option("--md", "as_markdown", is_flag=True, help="Print the table in Markdown.")
 @click.option("--tex", "as_tex", is_flag=True, help="Print the table in LaTeX, for booktabs.")
+@click.option(
+    "--map", "plane", metavar="X,Y", help="Draw which is the smallest over two symbols; ranges as n=1:1e6:log200."
+)
+@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="The map: FILE.svg, .png or .pdf.")
 @_constant_options
 @_theorems_option
 @_reading_option
@@ -245,6 +316,8 @@ def compare(
     everything: bool,
     as_markdown: bool,
     as_tex: bool,
+    plane: str | None,
+    out: Path | None,
     settings: tuple[str, ...],
     constants_file: Path | None,
     strict: bool,
@@ -258,6 +331,7 @@ def compare(
     boundcalc compare chen2019/thm2.1 zou2020 --for L alpha=1/2 "R=n^(3/2)*phi^(-1/2)"
     boundcalc compare chen2019/thm2.2 epsilon --quantity error --for n
     boundcalc compare zou2020 zou2019 allenzhu2019 cao2020/cor3.3 --tex
+    boundcalc compare zou2020 zou2019 cao2020/cor3.3 --map n,L n=1:1e6:log200 L=2:50 -o map.svg
     """
     from boundcalc.catalogue import load
     from boundcalc.comparison import compare as decide
@@ -271,21 +345,76 @@ def compare(
         raise InputError(f"--all compares every statement: drop {', '.join(sides)}, or drop --all")
     if not everything and len(sides) < 2:
         raise InputError("compare needs two statements or formulas, or --all; see boundcalc compare --help")
+    assignments = [argument for argument in arguments if "=" in argument]
     options: dict[str, Any] = {
-        "solve_for": solve_for,
-        "given": parse_inputs(argument for argument in arguments if "=" in argument),
         "reading": reading,
         "policy": _policy(settings, constants_file),
-        "strict": strict,
         "catalogue": load(theorem_files),
     }
+    if plane is not None:
+        if out is None or strict or solve_for or as_markdown or as_tex:
+            raise InputError("--map draws into a file: give -o map.svg, without --strict, --for, --md or --tex")
+        _print(_drawn(None if everything else sides, quantity, plane, assignments, out, as_json, options))
+        return
+    options |= {"solve_for": solve_for, "given": parse_inputs(assignments), "strict": strict}
     if len(sides) == 2 and not (as_markdown or as_tex):
-        comparison = decide(*sides, quantity, **options)
+        comparison = decide(sides[0], sides[1], quantity, **options)
         _print(report.comparison_json(comparison) if as_json else report.comparison_text(comparison))
         return
     ranking = rank(None if everything else sides, quantity, **options)
-    shown = {as_json: report.ranking_json, as_markdown: report.ranking_markdown, as_tex: report.ranking_latex}
-    _print(shown.get(True, report.ranking_text)(ranking))
+    if as_json:
+        _print(report.ranking_json(ranking))
+    elif as_markdown:
+        _print(report.ranking_markdown(ranking))
+    else:
+        _print(report.ranking_latex(ranking) if as_tex else report.ranking_text(ranking))
+
+
+@cli.command("plan")
+@click.argument("theorem")
+@click.argument("values", nargs=-1, metavar="error=VALUE [NAME=VALUE]...")
+@click.option(
+    "--cost", default="flops", show_default=True, metavar="COST",
+    help="flops, memory or samples, or a weighted sum: flops=1,memory=2.5,samples=1e6.",
+)  # fmt: skip
+@_constant_options
+@_theorems_option
+@_reading_option
+@_json_option
+def plan_budget(
+    theorem: str,
+    values: tuple[str, ...],
+    cost: str,
+    settings: tuple[str, ...],
+    constants_file: Path | None,
+    strict: bool,
+    theorem_files: tuple[Path, ...],
+    reading: str,
+    as_json: bool,
+) -> None:
+    """Choose ε, n, m and the iterations that meet a target error by a THEOREM at the least cost.
+
+    What is given is kept. Needs cvxpy: pip install 'boundcalc[plan]'.
+
+    \b
+    boundcalc plan cao2020/cor3.1 error=0.1 B=0.5 L=2 d=10 --cost flops
+    boundcalc plan chen2019/thm2.2 error=5% n=1e6 --cost memory
+    """
+    from boundcalc.budget import plan
+    from boundcalc.catalogue import load
+    from boundcalc.report.plans import plan_json, plan_text
+
+    gc.enable()
+    found = load(theorem_files).find(theorem, reading)
+    policy = _policy(settings, constants_file)
+    policy.check_names((found.key, constant) for constant in found.constants)
+    given = parse_values(values)
+    if "error" not in given:
+        raise InputError("plan needs a target: give error=0.1, say")
+    answer = plan(found, given.pop("error"), given, cost, policy, strict=strict)
+    _print(plan_json(answer) if as_json else plan_text(answer))
+    if answer.status != "planned":
+        sys.exit(INFEASIBLE)
 
 
 @cli.command()
@@ -397,6 +526,29 @@ class _ProgressBar:
             self._said = time.monotonic()
 
 
+def _drawn(
+    sides: list[str] | None,
+    quantity: str | None,
+    plane: str,
+    assignments: list[str],
+    out: Path,
+    as_json: bool,
+    options: dict[str, Any],
+) -> dict[str, Any] | str:
+    """Draw a map, and say what is on it."""
+    from boundcalc.comparison.maps import smallest_map
+    from boundcalc.report.maps import map_json, map_text, write_map
+    from boundcalc.symbols import lookup
+
+    texts = _assignments(assignments)
+    names = [lookup(normalize(name).strip()).name for name in plane.split(",")]
+    axes = {name: texts.pop(name, "") for name in names}
+    given = {name: _number_or_formula(name, value) for name, value in texts.items()}
+    drawn = smallest_map(sides, axes, quantity, given=given, **options)
+    write_map(drawn, out)
+    return map_json(drawn, out) if as_json else map_text(drawn, out)
+
+
 def _two(classes: str | None) -> tuple[str, str] | None:
     if classes is None:
         return None
@@ -447,8 +599,8 @@ def _number_or_formula(name: str, value: str) -> Fraction | Expr:
             raise InputError(f"{no_number}; nor a formula: {no_formula}") from None
 
 
-def _assignments(assignments: Iterable[str]) -> dict[str, str]:
-    """Split `name=value` arguments, by the proper names of their symbols."""
+def _assignments(assignments: Iterable[str], constants: Collection[str] = ()) -> dict[str, str]:
+    """Split `name=value` arguments, by the proper names of their symbols, or of hidden constants."""
     from boundcalc.symbols import ALIASES, lookup
 
     values: dict[str, str] = {}
@@ -457,9 +609,10 @@ def _assignments(assignments: Iterable[str]) -> dict[str, str]:
         if not equals or not name or not value:
             raise InputError(f"{assignment!r} is not name=value, e.g. epsilon=0.01")
         try:
-            canonical = lookup(name).name
+            canonical = name if name in constants else lookup(name).name
         except UnknownNameError:
-            raise UnknownNameError("input", name, ALIASES, "constants go into --set") from None
+            mend = "" if constants else "constants go into --set"
+            raise UnknownNameError("input", name, [*ALIASES, *constants], mend) from None
         if canonical in values:
             raise InputError(f"{canonical} is given twice; give it once")
         values[canonical] = value

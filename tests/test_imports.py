@@ -14,12 +14,13 @@ import boundcalc
 
 ROOT = Path(boundcalc.__file__).parent
 SYMBOLIC = [
-    {"errors"}, {"parsing", "symbols"}, {"constants"}, {"numerics"}, {"theorem", "notation"}, {"catalogue"}, {"solve"},
-    {"compare", "audit", "query"},
+    {"errors"}, {"parsing", "symbols", "documents", "plugins", "mathml"}, {"constants"}, {"numerics"},
+    {"theorem", "notation", "display"}, {"formula", "tropical", "arrays"}, {"exchange"}, {"catalogue"}, {"solve"}, {"sweeps"},
+    {"comparison", "audit", "query", "budget"},
 ]  # fmt: skip
 NUMERIC = [{"errors"}, {"data"}, {"estimate", "train"}]
 TOP = [{"verify"}, {"report"}, {"cli"}]
-HEAVY = {"torch", "scipy", "sklearn", "matplotlib", "pandas"}
+HEAVY = {"torch", "scipy", "sklearn", "matplotlib", "pandas", "cvxpy"}
 
 ROOMS = set().union(*SYMBOLIC, *NUMERIC, *TOP)
 SYMBOLIC_ROOMS, NUMERIC_ROOMS = set().union(*SYMBOLIC), set().union(*NUMERIC)

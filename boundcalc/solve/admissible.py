@@ -105,7 +105,7 @@ def _pieces(
     unknown: sympy.Symbol, inequality: Inequality, values: Values, lower: arb | None, upper: arb | None
 ) -> list[Piece]:
     with ctx.workprec(_ISOLATION_BITS):
-        grid = _grid(lower, upper, _farthest(unknown, inequality.left + inequality.right))
+        grid = _grid(lower, upper, _farthest(unknown, inequality))
         try:
             runs = list(_runs(_box_test(unknown, inequality, values), grid))
         except NumericsError:
@@ -140,14 +140,16 @@ def tidy(expr: sympy.Expr) -> sympy.Expr:
     return expr.func(*arguments, evaluate=False) if isinstance(expr, sympy.Max | sympy.Min) else expr.func(*arguments)
 
 
-def _farthest(unknown: sympy.Symbol, expr: sympy.Expr) -> arb:
+def _farthest(unknown: sympy.Symbol, inequality: Inequality) -> arb:
     """How far from 0 the search in t goes."""
+    sides = inequality.left, inequality.right
     if isinstance(unknown, HiddenConstant) and unknown.role != "C":
         return _EXPONENT_TO
-    if any(unknown in power.exp.free_symbols for power in expr.atoms(sympy.Pow)):
+    if any(unknown in power.exp.free_symbols for side in sides for power in side.atoms(sympy.Pow)):
         return _EXPONENT_TO
-    sums = (term for add in expr.atoms(sympy.Add) for term in add.args if unknown in term.free_symbols)
-    if any(term.could_extract_minus_sign() for term in sums):
+    sums = [add for side in sides for add in side.atoms(sympy.Add)]
+    terms = [term for add in sums for term in add.args if unknown in term.free_symbols]
+    if any(term.could_extract_minus_sign() for term in terms):
         return _DIFFERENCE_TO
     return arb(16) ** SEARCHED_TO
 

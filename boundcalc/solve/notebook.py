@@ -28,7 +28,8 @@ def solution_latex(solution: Solution) -> str:
 def number_latex(number: str) -> str:
     r"""A number of an answer: `1.5e-07` as 1.5 \cdot 10^{-7}, `10^1234.5` as 10^{1234.5}."""
     if number.startswith("10^"):
-        return f"10^{{{number_latex(number[3:])}}}"
+        exponent = number[3:].strip("()")
+        return f"10^{{{number_latex(exponent)}}}"
     mantissa, _, power = number.partition("e")
     return rf"{mantissa} \cdot 10^{{{int(power)}}}" if power else mantissa
 

@@ -55,7 +55,10 @@ class End:
     @property
     def number(self) -> str:
         """The value, or a power of ten where it is too large to write out."""
-        return self.value if self.value is not None else f"10^{self.log10:.12g}"
+        if self.value is not None:
+            return self.value
+        exponent = f"{self.log10:.12g}"
+        return f"10^({exponent})" if "e" in exponent else f"10^{exponent}"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,107 @@
+"""Formulas as functions of numpy arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import sympy
+from numpy.typing import ArrayLike
+
+from boundcalc.arrays.blocks import at, blocks, broadcast_shape, parted
+from boundcalc.arrays.nodes import Reader
+from boundcalc.arrays.programs import Array, Builder, Program, Tape
+from boundcalc.constants import ConstantPolicy, hidden_constants
+from boundcalc.errors import InputError
+from boundcalc.theorem import Bound
+
+UNIT = ConstantPolicy()
+
+
+@dataclass(frozen=True)
+class LogFunction:
+    """The logarithm of a formula, as a function of arrays."""
+
+    program: Program
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The inputs that are to be given."""
+        return tuple(self.program.inputs)
+
+    def __call__(self, inputs: Mapping[str, ArrayLike]) -> Array:
+        """Evaluate.
+
+        Args:
+            inputs: numbers or arrays by symbol name, of mutually broadcastable shapes; others than `names` are ignored.
+
+        Returns:
+            An array of the shape that the inputs broadcast to: NaN where the formula is negative or undefined, −∞ where
+            it is zero.
+
+        Raises:
+            InputError: an input is missing, or the shapes do not broadcast.
+        """
+        missing = [name for name in self.names if name not in inputs]
+        if missing:
+            raise InputError(f"no values for {', '.join(missing)}; the formula needs {', '.join(self.names)}")
+        arrays = {name: np.asarray(inputs[name]) for name in self.names}
+        shape = broadcast_shape(arrays)
+        out = np.empty(shape)
+        steady, moving = parted(arrays, shape)
+        tape, room = Tape(), np.empty(0)
+        with np.errstate(all="ignore"):
+            program = self.program.given(steady, Tape())
+            for index in blocks(shape):
+                block = {name: at(array, index) for name, array in moving.items()}
+                part = out[index]
+                if room.shape == part.shape and tape.moved(room, part):
+                    tape.again(block)
+                    room = part
+                else:
+                    tape = Tape()
+                    room = np.asarray(program.run(block, tape))
+                    out[index] = room
+        return out
+
+
+def log_function(
+    expr: sympy.Expr,
+    constants: Mapping[sympy.Symbol, Fraction | sympy.Expr],
+    *,
+    base: float = math.e,
+    logs: Collection[str] = (),
+) -> LogFunction:
+    """The logarithm of a formula, as a function of arrays.
+
+    Args:
+        expr: the formula; its symbols are positive.
+        constants: hidden constants and other symbols by what they stand for: numbers, or formulas in the others.
+            All other symbols are inputs of the function.
+        base: of the logarithm that is returned.
+        logs: names of inputs of which natural logarithms will be given, in place of values; they may be of any size.
+
+    Raises:
+        NumericsError: the formula holds something that there is no rule for.
+    """
+    builder = Builder()
+    node = Reader(constants, logs)(expr)
+    return LogFunction(builder.program(node.log(builder).times(1 / math.log(base))))
+
+
+def as_numpy(bound: Bound | sympy.Expr, policy: ConstantPolicy = UNIT, key: str = "") -> LogFunction:
+    """The natural logarithm of a bound's right-hand side, as a function of arrays.
+
+        width = as_numpy(CATALOGUE["zou2019"].conditions[0])
+        width({"n": [100, 1000], "L": 5, "phi": 0.1})      # array([57.8…, 76.2…]): log m
+
+    Args:
+        bound: an inequality of a statement, or any formula.
+        policy: where the values of hidden constants come from.
+        key: the statement's key, for constants that the policy sets for one statement alone.
+    """
+    expr = bound.expr if isinstance(bound, Bound) else bound
+    return log_function(expr, {constant: policy.use(constant, key).value for constant in hidden_constants(expr)})

@@ -1,0 +1,158 @@
+"""From where on, and up to where, a condition on a large number holds: Newton's method on whole arrays.
+
+A condition left ≤ right on x ≥ 1 is given by its slack h(u) = log(right/left), a function of u = log x that is known
+with its derivative. It holds where h ≥ 0: from some x on, as x ≥ a·log(bx) does, or up to some x, as a cap does that
+tightens while x grows. For x ≥ a·log(bx) the slack is convex in u, and Newton's method from above decreases to its
+largest root: the one on Lambert's branch W₋₁, never the tiny one on W₀. Where it does not simply decrease, every step
+is kept between the nearest point at which the condition is known to fail and the nearest at which it is known to hold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from boundcalc.arrays.programs import Array, Operand, Program, Tape
+
+Function = Callable[[Operand], tuple[Operand, Operand]]
+"""The values of a function and of its derivative; they hold until it is called again."""
+
+SEARCH = (2.0**10, 2.0**20, 2.0**40, 2.0**80, 2.0**160, 2.0**200)
+"""Where a root is sought from above, in u = log x; one beyond the last is taken for none."""
+
+NEAREST = math.log(2.0**-40)
+"""Least log u at which the end of a range is told from x = 1."""
+
+NARROWEST = 1e-6
+"""The width of the narrowest range that is found, relative to its upper end."""
+
+TOLERANCE = 1e-13
+"""Newton's method stops at steps of this size, relative to what it moves where that exceeds 1."""
+
+MOST_DESCENTS = 12
+MOST_STEPS = 200
+
+
+class Slack:
+    """The slack of a condition over arrays: in one block after another of the same shape, in the same memory."""
+
+    def __init__(self, condition: Program, known: Mapping[str, Array], shape: tuple[int, ...]) -> None:
+        """Begin with a first block.
+
+        Args:
+            condition: the program that computes the slack, of its `known` inputs and of u.
+            known: what is known of the block; the arrays broadcast to its shape.
+            shape: of the block, in one dimension at least.
+        """
+        self.shape = shape
+        self.rooms = np.empty(shape), np.empty(shape), np.empty(shape)
+        self._u = np.full(shape, SEARCH[0])
+        self._known, self._tape = Tape(), Tape()
+        self._result = condition.given(known, self._known).tangent(self._u, self._tape)
+
+    def move(self, known: Mapping[str, Array]) -> None:
+        """Go on to the next block."""
+        self._known.again(known)
+
+    def rising(self, u: Operand) -> tuple[Operand, Operand]:
+        """The slack in u."""
+        self._u[...] = u
+        self._tape.again({})
+        return self._result
+
+    def falling(self, w: Operand) -> tuple[Operand, Operand]:
+        """The negative slack in w = log u, in which a cap's is nearly linear: its root is soon found, however large."""
+        value, slope = self.rising(np.exp(w))
+        return np.negative(value), np.negative(slope * self._u)
+
+
+def holding_range(slack: Slack, *, cap: bool = False) -> tuple[Operand, Operand]:
+    """The ends of the last range of u ≥ 0 on which a condition holds.
+
+    Args:
+        slack: of the condition.
+        cap: whether the condition is expected to hold up to a point, rather than from a point on: the answer is the
+            same, and sooner found.
+
+    Returns:
+        The lower and upper ends, until the slack is used again: 0 where the condition holds from x = 1 on, ∞ where it
+        holds for good. Where it holds nowhere, ∞ and 0. NaN where the method did not converge.
+    """
+    for falls in (cap, not cap):
+        if falls:
+            root = _descent(slack.falling, math.log(SEARCH[-1]), NEAREST, slack.rooms)
+            if root is not None and np.min(slack.rising(0.0)[0]) >= 0:
+                return 0.0, np.exp(root)
+        else:
+            root = _descent(slack.rising, SEARCH[0], 0.0, slack.rooms)
+            if root is not None:
+                return root, math.inf
+    return _mixed_range(slack.rising, slack.falling, slack.shape)
+
+
+def _mixed_range(rising: Function, falling: Function, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """The same, where points differ in kind or Newton's method needs help."""
+    value, slope = rising(SEARCH[-1])
+    lasts = np.broadcast_to(value >= 0, shape)
+    rooted = np.broadcast_to(np.logical_and(lasts, slope > 0), shape)
+    top = np.full(shape, SEARCH[-1])
+    lower, upper = np.zeros(shape), np.full(shape, math.inf)
+    if lasts.any():
+        for u in reversed(SEARCH[:-1]):
+            value, slope = rising(u)
+            found = np.logical_and(value >= 0, slope > 0)
+            top, rooted = np.where(found, u, top), np.logical_or(rooted, lasts & found)
+        lower = np.where(rooted, _largest_root(rising, top, rooted, 0.0), lower)
+    if not lasts.all():
+        w = _largest_root(falling, np.full(shape, math.log(SEARCH[-1])), ~lasts, NEAREST)
+        nowhere = ~lasts & (w <= NEAREST + TOLERANCE * abs(NEAREST) * 10)
+        lower = np.where(nowhere, math.inf, lower)
+        upper = np.where(lasts, upper, np.where(nowhere, 0.0, np.exp(w)))
+    # Below its end, what falls may begin to hold at a point too: it does where it fails at x = 1.
+    begins = np.logical_and(~rooted & (lower == 0), ~(rising(0.0)[0] >= 0))
+    if begins.any():
+        inside = np.minimum(upper * (1 - NARROWEST), SEARCH[-1])
+        lower = np.where(begins, _largest_root(rising, inside, begins, 0.0), lower)
+    return lower, upper
+
+
+def _descent(function: Function, top: float, least: float, rooms: tuple[Array, Array, Array]) -> Array | None:
+    """The largest roots below the top, where Newton's method finds them all without further ado."""
+    x, step, close = rooms
+    x[...] = top
+    for count in range(MOST_DESCENTS):
+        value, slope = function(x)
+        if count == 0 and not np.min(value) >= 0:
+            break
+        np.divide(value, slope, out=step)
+        np.subtract(x, step, out=x)
+        if not (np.min(slope) > 0 and x.min() >= least):
+            break
+        np.multiply(np.maximum(x, 1.0, out=close), TOLERANCE, out=close)
+        if (np.abs(step, out=step) <= close).all():
+            return x
+    return None
+
+
+def _largest_root(function: Function, top: Array, wanted: NDArray[np.bool], least: float) -> Array:
+    """The largest root in [least, top] of a function that is ≥ 0 and rises at the top; `least` where it has none.
+
+    Every step is kept between the nearest points above and below the root. Only the `wanted` points are waited for;
+    NaN where they do not converge.
+    """
+    x, high, low = top, top, np.full(top.shape, -math.inf)
+    for _ in range(MOST_STEPS):
+        value, slope = function(x)
+        holds = value >= 0
+        high, low = np.where(holds, x, high), np.where(holds, low, x)
+        target = np.maximum(x - value / slope, least)
+        inside = (target > low) & (target <= high)
+        following = np.where(inside, target, (np.maximum(low, least) + high) / 2)
+        settled = np.abs(following - x) <= TOLERANCE * np.maximum(np.abs(x), 1.0)
+        x = following
+        if (settled | ~wanted).all():
+            return x
+    return np.where(settled, x, math.nan)

@@ -1,0 +1,273 @@
+"""Evaluate one quantity of a statement over arrays and ranges of its inputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+
+from boundcalc.arrays.programs import Array, Operand
+from boundcalc.constants import ConstantPolicy, ConstantUse, explicit
+from boundcalc.errors import InputError
+from boundcalc.notation import bound_text, text
+from boundcalc.numerics import Rounding
+from boundcalc.solve import UNIT, quantity_symbols
+from boundcalc.solve.solution import combined
+from boundcalc.sweeps.inputs import LARGEST_EXACT, Assumed, Check, Demand, Given, Inputs, integers
+from boundcalc.symbols import m, symbol_of
+from boundcalc.theorem import Bound, Guarantee, Theorem
+
+LN10 = math.log(10)
+
+NOT_PROVEN = "integers are rounded in double precision and not proven: above 10^14 the last digits may be off"
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """log₁₀ of the ends of what conditions on a symbol admit.
+
+    The lower end is ∞ where a condition cannot be met at all, the upper one where nothing bounds the symbol above; both
+    are NaN where a condition is undefined. Nothing is admitted where `empty`. `several`: more than one condition.
+    """
+
+    lower: Array
+    upper: Array
+    empty: NDArray[np.bool]
+    several: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """A quantity of a statement at every point of a sweep, and everything that went in.
+
+    Attributes:
+        axes: the arrays that were given, by name, in order.
+        grid: whether they span an outer grid, one dimension of `shape` each; else they were broadcast as numpy does.
+        log10: log₁₀ of the bound before rounding, of the shape of the sweep; where the symbol stands on both sides of
+            its condition, of the least value that is admitted. NaN where nothing is or the bound is undefined, −∞ where
+            it is zero.
+        ends: of what is admitted, where conditions were solved for the symbol; None where the bound is a formula.
+        inputs, formulas: the other inputs that were given, and used.
+        assumed: the inputs that nobody gave; they may differ from point to point.
+        unused: the inputs that do not enter.
+        checks: what the statement needs of the inputs; each knows where it fails.
+    """
+
+    theorem: Theorem
+    quantity: str
+    symbol: sympy.Symbol
+    relation: str
+    bounds: tuple[Bound, ...]
+    axes: Mapping[str, NDArray[Any]]
+    grid: bool
+    shape: tuple[int, ...]
+    log10: Array
+    ends: Ends | None
+    inputs: Mapping[str, Fraction]
+    formulas: Mapping[str, sympy.Expr]
+    assumed: tuple[Assumed, ...]
+    unused: tuple[str, ...]
+    constants: tuple[ConstantUse, ...]
+    policy: str
+    provenance: str
+    checks: tuple[Check, ...]
+    notes: tuple[str, ...]
+    _inputs: Inputs = field(repr=False)
+
+    @property
+    def expression(self) -> sympy.Expr:
+        """The bound with its constants explicit."""
+        return explicit(combined(self.bounds))
+
+    @property
+    def rounding(self) -> Rounding:
+        """The side to which values are rounded, so that the inequality stays true."""
+        return self.bounds[0].rounding
+
+    @property
+    def whole(self) -> bool:
+        """Whether the values are integers."""
+        return symbol_of(self.symbol).domain.integer
+
+    @cached_property
+    def value(self) -> Array:
+        """The values: integers rounded to the safe side, beyond 2^53 as they are; ∞ beyond 10^308.
+
+        Integers are rounded in double precision and not proven, as those of `evaluate` are.
+        """
+        log = self.log10 * LN10
+        with np.errstate(all="ignore"):
+            return integers(log, self.rounding) if self.whole else np.exp(log)
+
+    def points(self, name: str) -> NDArray[Any]:
+        """The values of an axis at every point."""
+        return np.broadcast_to(self._inputs.laid_out[name], self.shape)
+
+    @cached_property
+    def unmet(self) -> NDArray[np.bool]:
+        """Where a condition of the statement on its inputs fails."""
+        unmet = np.zeros(self.shape, bool)
+        for check in self.checks:
+            unmet |= check.fails
+        return unmet
+
+    @cached_property
+    def status(self) -> NDArray[np.str_]:
+        """What each value is.
+
+        ok: the value of a bound. half-line, interval: the least value that several conditions admit, which is unbounded
+        above or bounded. empty: they admit none. vacuous: a guarantee that says nothing. undefined: there is no finite
+        positive value.
+        """
+        cases = [(~np.isfinite(self.log10), "undefined")]
+        other = "ok"
+        if self.ends is not None:
+            cases = [(self.ends.empty, "empty"), *cases, (np.isfinite(self.ends.upper), "interval")]
+            other = "half-line" if self.ends.several else "ok"
+        elif isinstance(self.bounds[0], Guarantee):
+            cases.append((self._says_nothing(self.bounds[0]), "vacuous"))
+        where = [np.broadcast_to(condition, self.shape) for condition, _ in cases]
+        return np.select(where, [name for _, name in cases], other)
+
+    def _says_nothing(self, guarantee: Guarantee) -> NDArray[np.bool]:
+        """Where an error bound is at least 1, or the probability is at most 0."""
+        nothing = np.zeros((), bool)
+        if guarantee.probability is not None:
+            nothing = ~(self._inputs.log(guarantee.probability) > -math.inf)
+        return nothing | (self.log10 >= 0) if self.symbol.name in ("error", "gap", "gap_uniform") else nothing
+
+
+def sweep(
+    theorem: Theorem,
+    quantity: str,
+    given: Given,
+    policy: ConstantPolicy = UNIT,
+    *,
+    broadcast: bool = False,
+    strict: bool = False,
+) -> Sweep:
+    """Evaluate one quantity of a statement over arrays of inputs, in the log domain.
+
+    Args:
+        theorem: the statement, in the reading that is wanted.
+        quantity: as for `evaluate`.
+        given: inputs by name or alias, and hidden constants by name: numbers, as for `evaluate`; lists and arrays of
+            numbers; sympy expressions of other symbols. Lists and one-dimensional arrays span an outer grid, a
+            dimension each, in the order given. Where one of them has more dimensions, which say themselves how it lies
+            to the others, all are broadcast as numpy does.
+        policy: where the values of hidden constants come from.
+        broadcast: broadcast one-dimensional arrays too, in place of a grid.
+        strict: refuse to assume an input, or a constant's unit value.
+
+    Raises:
+        InputError: a value outside its symbol's domain, an unknown name, shapes that do not fit, too many points.
+        IncompleteError: `strict`, and something would have had to be assumed.
+    """
+    name, symbols = quantity_symbols(theorem, quantity)
+    symbol = symbols[0]
+    inputs = Inputs(theorem, given, policy, broadcast)
+    bounds = theorem.bounds_on(symbol)
+    others = [bound for bound in theorem.conditions if symbol == m and bound.symbol != m and not bound.implicit]
+    caps = tuple(bound for bound in others if m in inputs.free(bound.expr, inputs.left(bound)))
+    unknown = frozenset({symbol})
+    inputs.fill(set().union(*(inputs.needs(bound) for bound in (*bounds, *caps))), unknown)
+    if strict:
+        inputs.require_complete(name)
+    checks, notes = inputs.checks(symbol, strict)
+    inputs.check_formulas()
+    implicit = any(symbol in inputs.free(bound.expr) for bound in bounds)
+    if implicit or caps:
+        ends = _ends(inputs, symbol, bounds, caps)
+        log10 = np.where(ends.empty, math.nan, ends.lower)
+    else:
+        ends = None
+        log10 = inputs.log(combined(bounds), base=10.0)
+    if log10.shape != inputs.shape:
+        log10 = np.array(np.broadcast_to(log10, inputs.shape))
+    return Sweep(
+        theorem=theorem,
+        quantity=name,
+        symbol=symbol,
+        relation=bounds[0].relation,
+        bounds=bounds,
+        axes=inputs.axes,
+        grid=inputs.grid,
+        shape=inputs.shape,
+        log10=log10,
+        ends=ends,
+        inputs={key: value for key, value in inputs.numbers.items() if key in inputs.used},
+        formulas={s.name: expr for s, expr in inputs.formulas.items()},
+        assumed=tuple(inputs.assumed),
+        unused=inputs.unused,
+        constants=tuple(inputs.constants),
+        policy=inputs.policy.name,
+        provenance=next((bound.provenance for bound in bounds if bound.provenance), theorem.provenance),
+        checks=checks,
+        notes=(*_notes(inputs, name, symbols, bounds, caps), *notes),
+        _inputs=inputs,
+    )
+
+
+def _ends(inputs: Inputs, symbol: sympy.Symbol, bounds: tuple[Bound, ...], caps: tuple[Bound, ...]) -> Ends:
+    """Solve conditions for a symbol: what all of them admit."""
+    domain = symbol_of(symbol).domain
+    if domain.lower is None or domain.lower < 1 or any(bound.relation == "=" for bound in bounds):
+        raise InputError(
+            f"{symbol.name} stands on both sides of {bound_text(bounds[0])}; a sweep solves conditions on numbers ≥ 1 "
+            "only: take solve, point by point"
+        )
+    demands = []
+    for bound in (*bounds, *caps):
+        large, small = inputs.left(bound) if bound in caps else symbol, bound.expr
+        if bound.relation == "<=":
+            large, small = small, large
+        demands.append(Demand(large, small, cap=bound in caps))
+    shape, parts = inputs.ranges(symbol, demands)
+    lower, upper, empty = np.empty(shape), np.empty(shape), np.empty(shape, bool)
+    for index, low, high in parts:
+        lower[index], upper[index] = low / LN10, high / LN10
+        empty[index] = _nothing_between(low, high) if domain.integer else high < low
+    return Ends(lower, upper, empty, several=bool(caps))
+
+
+def _nothing_between(lower: Operand, upper: Operand) -> NDArray[np.bool]:
+    """Where no integer lies between numbers given by their logarithms."""
+    empty = np.atleast_1d(upper < lower)
+    close = np.atleast_1d((upper - lower < math.log(2)) & (lower < LARGEST_EXACT)) & ~empty
+    if close.any():
+        low, high = (np.atleast_1d(end)[close] for end in np.broadcast_arrays(lower, upper))
+        empty[close] = integers(high, "down") < integers(low, "up")
+    return empty.reshape(np.shape(lower))
+
+
+def _notes(
+    inputs: Inputs, quantity: str, symbols: tuple[sympy.Symbol, ...], bounds: tuple[Bound, ...], caps: tuple[Bound, ...]
+) -> tuple[str, ...]:
+    symbol, *others = symbols
+    notes = (
+        [f"{quantity} is what is asked for: the {symbol.name} given is not used"] if symbol.name in inputs.given else []
+    )
+    notes += [bound.note for bound in bounds if bound.note]
+    notes += [
+        f"{symbol.name} also enters the condition on {other.symbol.name}"
+        for other in inputs.theorem.conditions
+        if other.symbol != symbol and other.expr.has(symbol) and other not in caps
+    ]
+    notes += [f"{other.name} is bounded too: ask for it by that name" for other in others]
+    first = bounds[0]
+    if isinstance(first, Guarantee) and first.probability is not None:
+        notes.append(f"with probability ≥ {text(first.probability)} over the {first.over}")
+    notes += [
+        f"{formula.name} = {text(expr)} is used as it is, not rounded to an integer"
+        for formula, expr in inputs.formulas.items()
+        if symbol_of(formula).domain.integer
+    ]
+    notes += [NOT_PROVEN] if symbol_of(symbol).domain.integer else []
+    return tuple(dict.fromkeys((*notes, *inputs.theorem.notes)))
