@@ -272,6 +272,8 @@ def sweep_over(
     texts = _assignments(values, {constant.name for constant in found.constants})
     read = {n: parse_axis(v, n) if is_axis(v) else _number_or_formula(n, v) for n, v in texts.items()}
     given = {name: value.values if isinstance(value, Axis) else value for name, value in read.items()}
+    if not any(isinstance(value, Axis) for value in read.values()):
+        raise InputError("a sweep runs over ranges: give one, as L=2:10 or epsilon=1e-3:1e-1:log25; eval takes numbers")
     swept = sweep(found, quantity, given, policy, strict=strict)
     if out is not None:
         write_sweep(swept, out)

@@ -186,6 +186,8 @@ def _exact(expr: sympy.Expr, values: Values) -> Fraction | None:
         value = values[expr]
         if isinstance(value, Scaled) and abs(value.exponent) < 1000:
             return Fraction(value.integer) * Fraction(10) ** value.exponent
+        if isinstance(value, arb) and value.is_exact() and abs(value.man_exp()[1]) < 10_000:
+            return _fraction(value)
         return value if isinstance(value, Fraction) else None
     if expr.is_Rational:
         return Fraction(expr.p, expr.q)
@@ -261,7 +263,9 @@ def _round(expr: sympy.Expr, values: Values, rounding: Rounding, exponent: int) 
     """
     for attempt, precision in enumerate(PRECISIONS):
         with ctx.workprec(precision):
-            ends = _ends(_enclose(expr, values) / arb(10) ** exponent)
+            # A power of ten that is an integer is exact.
+            unit = arb(10) ** abs(exponent)
+            ends = _ends(_enclose(expr, values) / unit if exponent > 0 else _enclose(expr, values) * unit)
         rounded = [int(-(-end // 1) if rounding == "up" else end // 1) for end in ends]
         if rounded[0] == rounded[1]:
             return IntegerBound(rounded[0], True)

@@ -472,7 +472,7 @@ def test_a_target_of_one_in_a_million_at_depth_ten(key: str, inputs: Given, cost
 def test_a_target_out_of_reach(key: str, target: str, inputs: Given, least: float) -> None:
     answer = plan(CATALOGUE[key], target, inputs, "memory")
     assert (answer.status, answer.best, answer.checks) == ("infeasible", None, ())
-    stated = float(answer.explanation.split(" is ")[1].split(",")[0])
+    stated = float(answer.explanation.split(" below ")[1].split(",")[0])
     assert stated == pytest.approx(least, rel=1e-4)
     assert verify(answer) == ()
 
@@ -490,7 +490,7 @@ def test_a_width_that_a_logarithm_caps() -> None:
     largest = mpf("0.05") * mpmath.exp((mpf(10) ** 12 / mpf(3) ** 22) ** mpf("0.75"))
     least = (3**1.5 + mpmath.sqrt(mpmath.log(20))) / mpmath.sqrt(largest) + mpf(3) ** (mpf(11) / 3) / 100
     assert answer.status == "infeasible"
-    assert float(answer.explanation.split(" is ")[1].split(",")[0]) == pytest.approx(float(least), rel=1e-4)
+    assert float(answer.explanation.split(" below ")[1].split(",")[0]) == pytest.approx(float(least), rel=1e-4)
 
 
 def test_what_is_given_is_kept() -> None:
@@ -524,6 +524,8 @@ def test_a_claim_written_in_the_error_is_not_imposed_but_told(answer: Plan) -> N
         ("cao2020/cor3.1", "0.1", {}, {}, "no cost is given"),
         ("cao2020/cor3.1", "0.1", {}, {"flops": -1}, "not a positive number"),
         ("cao2020/cor3.1", "0.1", {}, "time", "unknown cost 'time'"),
+        ("cao2020/cor3.1", "0.1", {"B": sympy.Symbol("gamma")}, "flops", "'gamma' is not a number"),
+        ("chen2019/thm2.2", "0.1", {"alpha": "0.001", "L": 10}, "flops", "too extreme"),
     ],
 )
 def test_refusals(key: str, target: Any, inputs: Given, cost: Any, words: str) -> None:
@@ -811,7 +813,7 @@ def test_the_command_sets_constants_and_readings() -> None:
 def test_the_command_says_what_is_infeasible() -> None:
     done = run_here("plan", "chen2019/thm2.3", "error=0.1", "epsilon=0.01")
     assert done.returncode == 3
-    assert "infeasible: the least error bound that any choice reaches is 0.24, and 0.1 is asked for" in done.stdout
+    assert "infeasible: no choice brings the error bound below 0.24, and 0.1 is asked for" in done.stdout
     assert json.loads(run_here("plan", "chen2019/thm2.3", "error=0.1", "epsilon=0.01", "--json").stdout)["plan"] is None
 
 

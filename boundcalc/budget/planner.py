@@ -172,8 +172,9 @@ def plan(
             f"error={show_fraction(goal)} is no target: a bound on the error says something in (0, 1) only"
         )
     weights = read_cost(cost) if isinstance(cost, str) else check_cost({k: exact(v, k) for k, v in cost.items()})
+    numbers = {name: exact(value, name) for name, value in given.items()}
     with ctx.workprec(BITS):
-        problem = Problem(theorem, goal, weights, given, policy, strict=strict)
+        problem = Problem(theorem, goal, weights, numbers, policy, strict=strict)
         require_cvxpy()
         return _planned(problem)
 
@@ -247,7 +248,7 @@ def _refusal(problem: Problem) -> Plan:
         least = min(optimum.infimum for optimum in reached)
         proven = convex or all(_out_of_reach(problem, bound) for bound in problem.branches)
         explanation = (
-            f"the least error bound that any choice reaches is {math.exp(least) * float(problem.target):.6g}, and "
+            f"no choice brings the error bound below {math.exp(least) * float(problem.target):.6g}, and "
             f"{show_fraction(problem.target)} is asked for"
         )
     else:

@@ -28,7 +28,6 @@ from boundcalc.constants import ConstantPolicy, substitute
 from boundcalc.errors import InputError, NumericsError
 from boundcalc.notation import bound_text, text
 from boundcalc.numerics import Value, Values, enclose, fits_integer, positive_ball, round_significant, round_to_integer
-from boundcalc.parsing import Number
 from boundcalc.solve import bound_holds
 from boundcalc.solve.context import Context
 from boundcalc.symbols import K, T, epsilon, error, m, n, show_fraction, symbol_of, tau
@@ -57,7 +56,9 @@ _SOLVED = 1e-9
 _DOUBLE = 700.0
 """Logarithms up to which a double holds the number."""
 
-_LARGEST_LOG10 = 10**5
+_LARGEST_LOG10 = 4000
+"""Numbers above 10^4000 are not planned with: they could not even be printed as integers."""
+
 _BINDING = 1e-6
 
 Choices = dict[sympy.Symbol, Fraction]
@@ -164,7 +165,7 @@ class Problem:
         theorem: Theorem,
         target: Fraction,
         weights: Mapping[str, Fraction],
-        given: Mapping[str, Number],
+        given: Mapping[str, Fraction],
         policy: ConstantPolicy,
         *,
         strict: bool = False,
@@ -335,22 +336,17 @@ class Problem:
         return least
 
     def _trimmed(self, bound: sympy.Expr, chosen: Choices) -> Choices:
-        """The same choice with n and m as small as every inequality allows, one after the other."""
-        for symbol in self.choices:
-            if symbol not in (n, m):
+        """The same choice with n, and then m, as small as every inequality allows, to 12 digits."""
+        for symbol in (n, m):
+            if symbol not in self.choices:
                 continue
-            unit = 10 ** max(len(str(int(chosen[symbol]))) - _DIGITS, 0)
-
-            def fewer(units: int, symbol: sympy.Symbol = symbol, unit: int = unit, at: Choices = chosen) -> Choices:
-                return {**at, symbol: at[symbol] - units * unit}
-
-            reached, step = 0, 1
-            while step:
-                if chosen[symbol] > (reached + step) * unit and self.holds(bound, fewer(reached + step)):
-                    reached, step = reached + step, step * 2
+            step = unit = 10 ** max(len(str(int(chosen[symbol]))) - _DIGITS, 0)
+            while step >= unit:
+                fewer = {**chosen, symbol: chosen[symbol] - step}
+                if fewer[symbol] > 0 and self.holds(bound, fewer):
+                    chosen, step = fewer, step * 2
                 else:
                     step //= 2
-            chosen = fewer(reached)
         return chosen
 
 

@@ -51,9 +51,9 @@ def plan_text(plan: Plan) -> str:
 
 
 def _cost_text(plan: Plan) -> str:
-    if list(plan.weights.values()) == [1]:
-        return next(iter(plan.weights))
-    return " + ".join(f"{show_fraction(weight)}·{name}" for name, weight in plan.weights.items())
+    return " + ".join(
+        name if weight == 1 else f"{show_fraction(weight)}·{name}" for name, weight in plan.weights.items()
+    )
 
 
 def _choices_table(best: Split, even: Split | None, weights: Mapping[str, Fraction]) -> str:

@@ -16,27 +16,28 @@ from itertools import pairwise
 import sympy
 from flint import arb, ctx
 
-from boundcalc.constants import HiddenConstant, Notation, explicit
+from boundcalc.constants import Notation, explicit
 from boundcalc.errors import NumericsError
 from boundcalc.numerics import Values, as_function, enclose
 
 SEARCHED_TO = 50
 """The search reaches from exp(−16^50) to exp(16^50), about 10^(10^60); an edge beyond is taken for none."""
 
-_EXPONENT_TO, _DIFFERENCE_TO = arb(42), arb(200)
-"""Where the unknown stands in an exponent it is searched from 10^−18 to 10^18, in a difference from 10^−86 to 10^86:
-beyond, powers overflow and differences cancel."""
+_LARGEST_POWER = arb(2) ** 200
+"""Exponents beyond are not computed with: the power is then known to be beyond this one's."""
 
 _ISOLATION_BITS = 320
 _EDGE_BITS = 512
 _NARROW = arb(2) ** -26
-"""Boxes narrower than this, relative to |t| where that exceeds 1, are left to the search for the very edge."""
+"""Boxes narrower than this, relative to the scale at hand, are left to the search for the very edge."""
+
+_FINEST = arb(2) ** -200
 
 _CLOSE_BY = arb(2) ** -20
 _SHARP = arb(2) ** -120
-"""Edges are found to this, relative to |t| where that exceeds 1: below 10^30 an integer is then off by one at most."""
+"""Edges are found to this, relative to the scale at hand: below 10^30 an integer is then off by one at most."""
 
-_MOST_BOXES = 20_000
+_MOST_BOXES = 8_000
 
 
 @dataclass(frozen=True)
@@ -104,16 +105,17 @@ def _intersection(one: Piece, other: Piece) -> Piece | None:
 def _pieces(
     unknown: sympy.Symbol, inequality: Inequality, values: Values, lower: arb | None, upper: arb | None
 ) -> list[Piece]:
+    scale = _Scale(tuple(end for end in (lower, upper) if end is not None))
     with ctx.workprec(_ISOLATION_BITS):
-        grid = _grid(lower, upper, _farthest(unknown, inequality))
+        grid = _grid(lower, upper)
         try:
-            runs = list(_runs(_box_test(unknown, inequality, values), grid))
+            runs = list(_runs(_box_test(unknown, inequality, values), grid, scale))
         except NumericsError:
             # Where powers of the unknown cancel, as in τ(m)·√m, enclosures are tight only once they are collected.
             collected = replace(
                 inequality, left=tidy(explicit(inequality.left)), right=tidy(explicit(inequality.right))
             )
-            runs = list(_runs(_box_test(unknown, collected, values), grid))
+            runs = list(_runs(_box_test(unknown, collected, values), grid, scale))
     with ctx.workprec(_EDGE_BITS):
         slack = _slack(unknown, inequality, values)
         # What stays undecided at the narrowest is decided at its middle; only a proof counts.
@@ -122,8 +124,8 @@ def _pieces(
         for index, (start, end, state) in enumerate(runs):
             if not state:
                 continue
-            low = _edge(slack, start, inside=1) if index > 0 else None
-            high = _edge(slack, end, inside=-1) if index < len(runs) - 1 else None
+            low = _edge(slack, start, scale, inside=1) if index > 0 else None
+            high = _edge(slack, end, scale, inside=-1) if index < len(runs) - 1 else None
             if (index == 0 or low is not None) and (index == len(runs) - 1 or high is not None):
                 pieces.append(Piece(*(None if log is None else Edge(log, inequality) for log in (low, high))))
         return pieces
@@ -140,30 +142,17 @@ def tidy(expr: sympy.Expr) -> sympy.Expr:
     return expr.func(*arguments, evaluate=False) if isinstance(expr, sympy.Max | sympy.Min) else expr.func(*arguments)
 
 
-def _farthest(unknown: sympy.Symbol, inequality: Inequality) -> arb:
-    """How far from 0 the search in t goes."""
-    sides = inequality.left, inequality.right
-    if isinstance(unknown, HiddenConstant) and unknown.role != "C":
-        return _EXPONENT_TO
-    if any(unknown in power.exp.free_symbols for side in sides for power in side.atoms(sympy.Pow)):
-        return _EXPONENT_TO
-    sums = [add for side in sides for add in side.atoms(sympy.Add)]
-    terms = [term for add in sums for term in add.args if unknown in term.free_symbols]
-    if any(term.could_extract_minus_sign() for term in terms):
-        return _DIFFERENCE_TO
-    return arb(16) ** SEARCHED_TO
-
-
-def _grid(lower: arb | None, upper: arb | None, farthest: arb) -> list[arb]:
+def _grid(lower: arb | None, upper: arb | None) -> list[arb]:
     """Points of t that part the search by magnitude: 0, ±1, ±16, ±16^2, ±16^4, …, within the range."""
     steps = [arb(1), *(arb(16) ** 2**k for k in range(SEARCHED_TO.bit_length()))]
+    farthest = arb(16) ** SEARCHED_TO
     low = -farthest if lower is None else lower.mid()
     high = farthest if upper is None else upper.mid()
     inner = [*(-step for step in reversed(steps)), arb(0), *steps]
     return [low, *(point for point in inner if bool(low < point) and bool(point < high)), high]
 
 
-def _runs(decide: Callable[[arb, arb], bool | None], grid: list[arb]) -> Iterator[Run]:
+def _runs(decide: Callable[[arb, arb], bool | None], grid: list[arb], scale: _Scale) -> Iterator[Run]:
     """The boxes of the search, in order, each decided or too narrow to be halved again."""
     pending = list(pairwise(grid))[::-1]
     for _ in range(_MOST_BOXES):
@@ -171,7 +160,7 @@ def _runs(decide: Callable[[arb, arb], bool | None], grid: list[arb]) -> Iterato
             return
         start, end = pending.pop()
         state = decide(start, end)
-        if state is None and bool(end - start > _NARROW * _size(start, end)):
+        if state is None and bool(end - start > _NARROW * scale.of(start, end)):
             middle = ((start + end) / 2).mid()
             pending += [(middle, end), (start, middle)]
         else:
@@ -179,8 +168,21 @@ def _runs(decide: Callable[[arb, arb], bool | None], grid: list[arb]) -> Iterato
     raise NumericsError("the two sides of a condition are too close to each other over a wide range; change an input")
 
 
-def _size(start: arb, end: arb) -> arb:
-    return arb(1).max(abs(start)).max(abs(end))
+@dataclass(frozen=True)
+class _Scale:
+    """How large a step in t is small: relative to |t| where that exceeds 1, and to the distance from a domain's end,
+    so that what holds only for δ within 10^−40 of 1 is found too.
+    """
+
+    ends: tuple[arb, ...]
+
+    def of(self, *points: arb) -> arb:
+        """The scale at the point where it is largest."""
+        return reduce(arb.max, (self._at(point) for point in points))
+
+    def _at(self, point: arb) -> arb:
+        size = arb(1).max(abs(point))
+        return reduce(arb.min, (abs(point - end).max(_FINEST) for end in self.ends), size)
 
 
 def _merged(runs: list[Run]) -> list[Run]:
@@ -193,19 +195,19 @@ def _merged(runs: list[Run]) -> list[Run]:
     return merged
 
 
-def _edge(slack: Callable[[arb], arb], around: arb, inside: int) -> arb | None:
+def _edge(slack: Callable[[arb], arb], around: arb, scale: _Scale, inside: int) -> arb | None:
     """The first point, to _SHARP, from which on towards `inside` the slack is not negative; it is near `around`.
 
     Returns None where there is no such place: a piece too narrow to be seen.
     """
     good = bad = _Probe(around, slack)
     for doubling in range(8):
-        step = _NARROW * _size(around, around) * inside * 2**doubling
+        step = _NARROW * scale.of(around) * inside * 2**doubling
         good = good if good.holds else _Probe(good.log + step, slack)
         bad = _Probe(bad.log - step, slack) if bad.holds else bad
     if not good.holds or bad.holds:
         return None
-    while bool(abs(good.log - bad.log) > _SHARP * _size(good.log, bad.log)):
+    while bool(abs(good.log - bad.log) > _SHARP * scale.of(good.log, bad.log)):
         # Over so short a way the slack is all but linear: the edge is where its chord crosses zero, or very close by.
         way = good.log - bad.log
         crossing = bad.log - way * bad.slack / (good.slack - bad.slack)
@@ -270,6 +272,8 @@ def _range_function(expr: sympy.Expr, unknown: sympy.Symbol, values: Values) -> 
         return lambda x: x
     if unknown not in expr.free_symbols:
         constant = enclose(expr, values, ctx.prec)
+        if not bool(constant.is_finite()):
+            raise NumericsError(f"{expr} is infinite or undefined at these inputs; change an input")
         return lambda x: (constant, constant)
     rule = _notation if isinstance(expr, Notation) else _RULES.get(expr.func)
     if rule is None:
@@ -301,23 +305,34 @@ def _hull(*corners: arb) -> Range:
 
 
 def _power(base: Range, exponent: Range) -> Range:
-    if not bool(base[0] > 0):
+    if not bool(base[0] >= 0):
         if bool(base[1] < 0) and exponent[0] is exponent[1] and exponent[0].is_integer():
             return _hull(base[0] ** exponent[0], base[1] ** exponent[0])
         if bool(base[1] <= 0):
             raise _Undefined
         return _NAN, _NAN
     # Monotone in the base and in the exponent alone: the extremes are at corners.
-    if exponent[0] is exponent[1]:
-        low, high = base[0] ** exponent[0], base[1] ** exponent[0]
-        return (low, high) if bool(exponent[0] >= 0) else (high, low) if bool(exponent[0] <= 0) else _hull(low, high)
-    return _hull(*(a**b for a in base for b in exponent))
+    exponents = exponent[:1] if exponent[0] is exponent[1] else exponent
+    return _hull(*(value for a in base for b in exponents for value in _corner(a, b)))
+
+
+def _corner(base: arb, exponent: arb) -> tuple[arb, ...]:
+    """base^exponent, or bounds on it where it is beyond every number."""
+    if bool(base == 0):
+        return (arb(0) if bool(exponent > 0) else arb("inf") if bool(exponent < 0) else _NAN,)
+    if bool(abs(exponent) <= _LARGEST_POWER):
+        return (base**exponent,)
+    if not bool(base != 1):
+        return (_NAN,)
+    nearer = base ** (_LARGEST_POWER if bool(exponent > 0) else -_LARGEST_POWER)
+    return nearer, (arb("inf") if bool(base > 1) == bool(exponent > 0) else arb(0))
 
 
 def _log(argument: Range) -> Range:
     if bool(argument[1] <= 0):
         raise _Undefined
-    return (argument[0].log() if bool(argument[0] > 0) else _NAN), argument[1].log()
+    low = argument[0]
+    return low.log() if bool(low > 0) else arb("-inf") if bool(low == 0) else _NAN, argument[1].log()
 
 
 def _log1p(*terms: Range) -> Range:
@@ -349,7 +364,7 @@ _RULES: Mapping[type, Callable[..., Range]] = {
     sympy.Mul: _product,
     sympy.Pow: _power,
     sympy.log: _log,
-    sympy.exp: lambda argument: (argument[0].exp(), argument[1].exp()),
+    sympy.exp: lambda argument: _power((arb(1).exp(), arb(1).exp()), argument),
     sympy.Max: _largest,
     sympy.Min: _least,
 }

@@ -117,7 +117,8 @@ def _empty(symbol: sympy.Symbol, domain: Domain, inequalities: tuple[Inequality,
         below = () if inside or low_end is None else admissible(symbol, (one,), values, None, low_end)[-1:]
         needed += [(piece.lower, one) for piece in inside[-1:] + above if piece.lower]
         allowed += [(piece.upper, one) for piece in inside[-1:] + below if piece.upper]
-        hopeless += [] if inside or above or below else [one.name]
+        edges = [edge for piece in inside + above + below for edge in (piece.lower, piece.upper)]
+        hopeless += [] if inside or any(edges) else [one.name]
     low, high = (max(needed, key=_log, default=None), min(allowed, key=_log, default=None))
     lower = end_of(symbol, _wider(domain, low[0]), low[0], "up", (low[1],), values) if low else None
     upper = end_of(symbol, _wider(domain, high[0]), high[0], "down", (high[1],), values) if high else None
@@ -168,20 +169,25 @@ def equal(
     notes = [f"not used, one equation fixes {symbol.name}: {other.name}" for other in others]
     solutions = []
     for edge in roots:
-        at_root = {**values, symbol: edge.log.exp()}
+        at_root = {**values, symbol: _exp(edge.log)}
         failing = [one.name for one in inequalities if holds(one.left, one.relation, one.right, at_root) is False]
         notes += [f"unmet at the solution: {name}" for name in failing]
         solutions += [] if failing else [edge]
     if not solutions:
         notes += [] if roots else [f"no {symbol.name} that is {domain} satisfies {equation.name}"]
-        outside = End(None, log10(roots[-1].log.exp()), binding=equation.name) if roots else None
+        outside = End(None, log10(_exp(roots[-1].log)), binding=equation.name) if roots else None
         return Answer("empty", "=", edge=roots[-1] if roots else None, outside=outside, notes=tuple(notes))
     edge = solutions[-1]
     notes += [f"the largest of {len(solutions)} solutions"] if len(solutions) > 1 else []
     notes += [f"no integer solves it but by chance: the nearest {symbol.name} is given"] if domain.integer else []
-    x = edge.log.exp()
+    x = _exp(edge.log)
     return Answer("ok", "=", End(_nearest(symbol, x, domain), log10(x), binding=equation.name), edge=edge,
                   notes=tuple(notes))  # fmt: skip
+
+
+def _exp(log: arb) -> arb:
+    with ctx.workprec(512):
+        return log.exp().mid()
 
 
 def _nearest(symbol: sympy.Symbol, x: arb, domain: Domain) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
@@ -30,7 +30,7 @@ from boundcalc.solve.admissible import Inequality, admissible
 from boundcalc.solve.ends import domain_of, end_of, log_range
 from boundcalc.solve.solution import Assumed, End, combined, show_value
 from boundcalc.symbols import VOCABULARY, L, lookup, n, show_fraction, symbol_of
-from boundcalc.theorem import Bound, Condition, Guarantee, Theorem
+from boundcalc.theorem import Bound, Condition, Guarantee, Prescription, Relation, Theorem
 
 ITERATIONS = ("T", "K")
 """Counts of iterations: more than prescribed do no harm."""
@@ -57,9 +57,11 @@ def check_inputs(theorem: Theorem, given: Mapping[str, Number]) -> dict[str, Fra
             raise InputError(f"{symbol.name} is given twice ({name} is another name of it); give it once")
         inputs[symbol.name] = symbol.check(exact(value, symbol.name))
     own = {s.name for s in theorem.symbols}
-    for mine, other in (("K", "T"), ("T", "K")):
-        if mine in own and other not in own and other in inputs:
-            inputs[mine] = inputs.pop(other)
+    for name in [name for name in inputs if name not in own]:
+        # A quantity by another of its names: iterations T or K, the loss L_S or the surrogate error E_S.
+        same = theorem.bounded_symbols(VOCABULARY[name].quantity or "")
+        if len(same) == 1 and same[0].name not in inputs:
+            inputs[same[0].name] = symbol_of(same[0]).check(inputs.pop(name))
     depth = theorem.setting.depth
     if depth.hidden is None and inputs.get("H", 1) != 1:
         raise InputError(f"H = {inputs['H']} contradicts {theorem.key}, which is about {depth.counts}")
@@ -96,6 +98,20 @@ def check_formulas(given: Mapping[str, sympy.Expr]) -> dict[sympy.Symbol, sympy.
         if put_in[symbol].free_symbols & formulas.keys():
             raise InputError(f"{symbol.name} = {text(expr)} is defined in terms of itself; give a value instead")
     return put_in
+
+
+def demand(bound: Bound, own: bool = True) -> Relation:
+    """The relation in which the symbol of a bound, given or solved for, must stand to its expression."""
+    if isinstance(bound, Guarantee) and not own:
+        flipped: dict[Relation, Relation] = {"<=": ">=", ">=": "<=", "=": "="}
+        return flipped[bound.relation]
+    if isinstance(bound, Prescription):
+        if bound.symbol.name in ITERATIONS:
+            return ">="
+        small = any(constant.direction == "small" for constant in bound.expr.atoms(HiddenConstant))
+        if bound.relation == "=" and small:
+            return "<="
+    return bound.relation
 
 
 class Context:
@@ -137,6 +153,38 @@ class Context:
     def holds(self, bound: Bound) -> bool | None:
         """Whether a bound holds at the values in use, decided by interval arithmetic; None where it cannot be."""
         return holds(self.formulas.get(bound.symbol, bound.symbol), bound.relation, bound.expr, self.values)
+
+    def domains_in(self, unknown: sympy.Symbol) -> tuple[Inequality, ...]:
+        """That the formulas in which the unknown occurs lie in the domains of the symbols they stand for."""
+        return tuple(one for one in self._domains() if unknown in one.left.free_symbols)
+
+    @property
+    def fractional(self) -> tuple[str, ...]:
+        """Notes on formulas that stand for integers."""
+        return tuple(
+            f"{symbol.name} = {text(expr)} is taken as it is, not rounded to an integer"
+            for symbol, expr in self.formulas.items()
+            if symbol_of(symbol).domain.integer
+        )
+
+    def check_domains(self) -> None:
+        """Refuse a formula whose value lies outside its symbol's domain.
+
+        Raises:
+            InputError: one does; the message shows it.
+        """
+        for one in self._domains():
+            known = one.left.free_symbols <= self.values.keys()
+            if known and holds(one.left, one.relation, one.right, self.values) is False:
+                raise InputError(f"at these inputs it is not so that {one.name}; give another formula")
+
+    def _domains(self) -> Iterator[Inequality]:
+        for symbol, expr in self.formulas.items():
+            domain = symbol_of(symbol).domain
+            for end, relation in ((domain.lower, ">="), (domain.upper, "<=")):
+                if end or (end is not None and not expr.is_positive):
+                    limit = sympy.Rational(end.numerator, end.denominator)
+                    yield Inequality(expr, relation, limit, f"{symbol.name} = {text(expr)} is {domain}")
 
     def needs(self, bound: Bound) -> set[sympy.Symbol]:
         """The symbols, constants included, whose values an inequality needs."""
@@ -255,26 +303,27 @@ class Context:
         prescribed = [
             bound
             for bound in self.theorem.prescriptions
-            if bound.relation != "=" and bound.symbol in given and bound.symbol.name not in ITERATIONS
+            if demand(bound) != "=" and bound.symbol in given and bound.symbol.name not in ITERATIONS
         ]
+        follow = {asked, *self.ties(asked)}
         notes = []
         for bound in (*self.theorem.conditions, *prescribed):
             left = self.formulas.get(bound.symbol, bound.symbol)
             needed = bound.expr.free_symbols | left.free_symbols
             missing = {s.name for s in needed - self.values.keys() - given if not isinstance(s, HiddenConstant)}
-            if asked in needed or (missing and bound.symbol not in given):
+            if follow & (needed - self.values.keys()) or asked in needed or (missing and bound.symbol not in given):
                 continue
             kind = "condition" if isinstance(bound, Condition) else "prescription"
             if missing and strict:
                 notes.append(f"{kind} not checked: {bound_text(bound)}; give {', '.join(sorted(missing))}")
                 continue
             self.fill(needed, frozenset())
-            if self.holds(bound) is False:
+            if self.holds(replace(bound, relation=demand(bound))) is False:
                 limit = End(None, log10(positive(bound.symbol, bound.expr, self.values)))
                 value = show_value(self.values[left]) if left.is_Symbol else text(left)
                 notes.append(
                     f"{kind} unmet: {text(bound.symbol)} = {value}, but the statement asks for {text(bound.symbol)} "
-                    f"{RELATIONS[bound.relation]} {limit.number} at these inputs and constants"
+                    f"{RELATIONS[demand(bound)]} {limit.number} at these inputs and constants"
                 )
         return tuple(notes)
 

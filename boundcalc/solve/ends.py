@@ -12,6 +12,7 @@ from boundcalc.constants import HiddenConstant
 from boundcalc.numerics import (
     WRITTEN_TO_LOG10,
     Rounding,
+    Scaled,
     Value,
     Values,
     fits_integer,
@@ -73,7 +74,7 @@ def end_of(
         limit = domain.lower if rounding == "up" else domain.upper
         return domain_end(limit) if limit else None
     with ctx.workprec(_BITS):
-        x = edge.log.exp()
+        x = edge.log.exp().mid()
     name = edge.binding.name
 
     def admitted(value: Value) -> bool | None:
@@ -88,9 +89,14 @@ def end_of(
     safe = round_significant(symbol, {symbol: x}, rounding)
     other = round_significant(symbol, {symbol: x}, "down" if rounding == "up" else "up")
     for candidate in (other, safe):
-        if admitted(candidate):
+        if _written(candidate) in domain and admitted(candidate):
             return End(str(candidate), log10(x), binding=name)
     return End(None, log10(x), binding=name)
+
+
+def _written(value: Scaled) -> Fraction:
+    """A decimal as a fraction, brought within reach where it is extreme: domains end at moderate numbers."""
+    return Fraction(value.integer) * Fraction(10) ** max(min(value.exponent, 1000), -1000)
 
 
 def _integer_end(

@@ -92,6 +92,7 @@ def evaluate(
     )
     needed = {s for bound in (*bounds, *caps) for s in context.needs(bound)}
     context.fill(needed - {symbol}, frozenset({symbol}))
+    context.check_domains()
     context.require_complete(strict, name)
     unmet = context.unmet(symbol, strict)
     notes = [f"{name} is what is asked for: the {symbol.name} given is not used"] if symbol in context.given else []
@@ -112,7 +113,8 @@ def evaluate(
         vacuous = _says_nothing(symbol, bounds[0], context.values, end)
         answer = Answer("vacuous" if vacuous else "ok", bounds[0].relation, end)
     else:
-        answer = admitted(symbol, tuple(context.inequality(bound) for bound in (*bounds, *caps)), context.values)
+        inequalities = (*(context.inequality(bound) for bound in (*bounds, *caps)), *context.domains_in(symbol))
+        answer = admitted(symbol, inequalities, context.values)
         answer = _from_below(symbol, answer, several=bool(caps))
         notes += answer.notes
     provenance = next((bound.provenance for bound in bounds if bound.provenance), theorem.provenance)
@@ -176,5 +178,5 @@ def solution_of(
         formulas={s.name: expr for s, expr in context.formulas.items()},
         solved=solved,
         unmet=unmet,
-        notes=tuple(dict.fromkeys((*notes, *theorem.notes))),
+        notes=tuple(dict.fromkeys((*notes, *context.fractional, *theorem.notes))),
     )

@@ -7,12 +7,12 @@ from fractions import Fraction
 
 import sympy
 
-from boundcalc.constants import ConstantPolicy, HiddenConstant, explicit, substitute
+from boundcalc.constants import ConstantPolicy, explicit, substitute
 from boundcalc.errors import InputError, UnknownNameError
 from boundcalc.notation import RELATIONS, bound_text, text
 from boundcalc.solve.admissible import Inequality
 from boundcalc.solve.answer import admitted, equal
-from boundcalc.solve.context import ITERATIONS, Context, Given
+from boundcalc.solve.context import Context, Given, demand
 from boundcalc.solve.evaluation import UNIT, evaluate, solution_of
 from boundcalc.solve.solution import Solution
 from boundcalc.symbols import ALIASES, L, lookup, symbol_of
@@ -50,17 +50,21 @@ def solve(
         IncompleteError: `strict`, and something would have had to be assumed.
         NumericsError: an inequality is undefined at these inputs.
     """
-    symbol = _unknown(theorem, unknown)
     context = Context(theorem, given, policy)
+    symbol = _unknown(context, unknown)
     if symbol in context.given:
         raise InputError(f"{symbol.name} is what is solved for; do not give it, or solve for another symbol")
+    if {symbol.name, f"{theorem.key}:{symbol.name}"} & policy.values.keys():
+        raise InputError(f"{symbol.name} is what is solved for; do not set it")
+    if any(isinstance(bound, Guarantee) for bound in theorem.bounds_on(symbol)):
+        return evaluate(theorem, symbol.name, given, policy, strict=strict)
     theorem = context.theorem
     inequalities, roots, bounds, notes = _inequalities_in(symbol, context)
-    if all(isinstance(bound, Guarantee) and bound.symbol == symbol for bound in bounds):
-        return evaluate(theorem, symbol.name, given, policy, strict=strict)
+    inequalities += context.domains_in(symbol)
     every = inequalities + roots
     context.fill({s for one in every for s in one.left.free_symbols | one.right.free_symbols} - {symbol},
                  frozenset({symbol}))  # fmt: skip
+    context.check_domains()
     context.require_complete(strict, symbol.name)
     unmet = context.unmet(symbol, strict)
     minimum = Fraction(theorem.setting.depth.minimum) if symbol == L else None
@@ -68,37 +72,34 @@ def solve(
         answer = equal(symbol, roots, inequalities, context.values, minimum)
     else:
         answer = admitted(symbol, inequalities, context.values, minimum)
-    if answer.status == "half-line" and len(bounds) == 1:
+    if answer.status == "half-line" and len(bounds) == 1 and not context.formulas:
         answer = replace(answer, status="ok")
-    solved = answer.formula(symbol, context.values) or _system(every)
+    solved = answer.formula(symbol, context.values) or _system(inequalities, roots)
     provenance = next((bound.provenance for bound in bounds if bound.provenance), theorem.provenance)
     return solution_of(
         context, symbol.name, symbol, answer, bounds, provenance, unmet, (*notes, *answer.notes), solved=solved
     )
 
 
-def _unknown(theorem: Theorem, name: str) -> sympy.Symbol:
-    """The symbol or hidden constant that a name stands for in a statement."""
+def _unknown(context: Context, name: str) -> sympy.Symbol:
+    """The symbol or hidden constant that a name stands for in a statement, or in a formula that was given."""
+    theorem = context.theorem
     constants = {constant.name: constant for constant in theorem.constants}
     if name in constants:
         return constants[name]
+    symbols = dict.fromkeys([*theorem.symbols, *(s for expr in context.formulas.values() for s in expr.free_symbols)])
+    choices = f"solve it for one of {', '.join([*(s.name for s in symbols), *constants])}"
     try:
         symbol = lookup(name).expr
     except UnknownNameError:
-        known = [*constants, *(s.name for s in theorem.symbols), *ALIASES]
-        raise UnknownNameError("symbol", name, known, _choices(theorem)) from None
-    if symbol in theorem.symbols:
+        raise UnknownNameError("symbol", name, [*constants, *ALIASES], choices) from None
+    if symbol in symbols:
         return symbol
     # The two names of a number of iterations, and the several of a loss or an error.
     same = theorem.bounded_symbols(symbol_of(symbol).quantity or "")
     if len(same) == 1:
         return same[0]
-    raise InputError(f"{symbol.name} does not occur in {theorem.key}; {_choices(theorem)}")
-
-
-def _choices(theorem: Theorem) -> str:
-    names = [s.name for s in theorem.symbols] + [constant.name for constant in theorem.constants]
-    return f"solve it for one of {', '.join(names)}"
+    raise InputError(f"{symbol.name} does not occur in {theorem.key}; {choices}")
 
 
 def _inequalities_in(
@@ -126,7 +127,7 @@ def _inequalities_in(
             continue
         used = {tied for tied in ties if one.right.has(tied)}
         notes += [f"{tied.name} = {text(ties[tied])}, the statement's own, wherever it enters" for tied in used]
-        relation = _demand(bound, own)
+        relation = demand(bound, own)
         if relation == "=":
             equations.append(Inequality(one.left, ">=", right, one.name))
         else:
@@ -143,19 +144,6 @@ def _inequalities_in(
         if isinstance(bound, Condition) and bound.symbol not in ties
     ]
     return tuple(inequalities), tuple(equations), tuple(bounds), tuple(notes)
-
-
-def _demand(bound: Bound, own: bool) -> str:
-    """The relation in which the symbol of a bound, given or solved for, must stand to its expression."""
-    if isinstance(bound, Guarantee) and not own:
-        return {"<=": ">=", ">=": "<=", "=": "="}[bound.relation]
-    if isinstance(bound, Prescription):
-        if bound.symbol.name in ITERATIONS:
-            return ">="
-        small = any(constant.direction == "small" for constant in bound.expr.atoms(HiddenConstant))
-        if bound.relation == "=" and small:
-            return "<="
-    return bound.relation
 
 
 def _parts(inequality: Inequality) -> tuple[Inequality, ...]:
@@ -175,8 +163,9 @@ def _parts(inequality: Inequality) -> tuple[Inequality, ...]:
     return tuple(parts)
 
 
-def _system(inequalities: tuple[Inequality, ...]) -> sympy.Basic:
-    """The inequalities themselves, constants explicit."""
+def _system(inequalities: tuple[Inequality, ...], equations: tuple[Inequality, ...]) -> sympy.Basic:
+    """The inequalities and equations themselves, constants explicit."""
     relations = {">=": sympy.Ge, "<=": sympy.Le}
-    written = [relations[one.relation](explicit(one.left), explicit(one.right), evaluate=False) for one in inequalities]
-    return written[0] if len(written) == 1 else sympy.And(*written, evaluate=False)
+    written = [(sympy.Eq, one) for one in equations] + [(relations[one.relation], one) for one in inequalities]
+    parts = [relation(explicit(one.left), explicit(one.right), evaluate=False) for relation, one in written]
+    return parts[0] if len(parts) == 1 else sympy.And(*parts, evaluate=False)
