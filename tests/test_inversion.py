@@ -16,9 +16,9 @@ from oracle import FORMULAS, Formula, Point, random_values, real
 
 from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import ConstantPolicy, HiddenConstant
-from boundcalc.errors import InputError, UnknownNameError
+from boundcalc.errors import InputError, NumericsError, UnknownNameError
 from boundcalc.solve import IncompleteError, Solution, evaluate, solve
-from boundcalc.symbols import VOCABULARY, R, m, tau
+from boundcalc.symbols import VOCABULARY, R, epsilon, m, n, tau
 from boundcalc.theorem import Bound, Condition, Guarantee, Prescription, Theorem
 
 
@@ -79,7 +79,7 @@ def ends(solution: Solution) -> list[tuple[str, mpf, bool]]:
     for side, end in sides:
         if end is None or end.log10 is None or not end.binding:
             continue
-        value = mpf(10) ** mpf(end.log10) if end.value is None else real(Fraction(end.value))
+        value = mpf(10) ** mpf(end.log10) if end.value is None else mpf(end.value)
         found.append((side, value, end.value is not None))
     return found
 
@@ -388,6 +388,90 @@ def test_hidden_constants_are_solved_for(name: str) -> None:
     assert at[1] > 30
 
 
+# Ends of the scale ------------------------------------------------------------------------------
+
+
+def test_an_exponent_may_be_as_large_as_it_must() -> None:
+    """(1 − ηλ₀/2)^T ≤ 0.01 with ηλ₀ = 10^−25 takes 9·10^25 steps."""
+    inputs = {"loss_ratio": "0.01", "eta": "1e-15", "lambda_0": "1e-10"}
+    solution = solve(CATALOGUE["du2019"], "T", inputs)
+    exact = log(mpf("0.01")) / mp.log1p(-mpf("5e-26"))
+    assert solution.value == str(int(mp.ceil(exact)))
+    assert solution.proven
+
+
+def test_a_difference_may_be_as_small_as_it_must() -> None:
+    inputs = {"tau": sympy.Rational(1, 10**20) - 1 / m, "L": 2, "n": 1000, "delta": "0.05"}
+    solution = solve(CATALOGUE["cao2020/thm3.1"], "width", inputs)
+    plain_radius = solve(CATALOGUE["cao2020/thm3.1"], "width", {**inputs, "tau": "1e-20"})
+    assert solution.upper is not None
+    assert plain_radius.upper is not None
+    assert solution.upper.log10 == pytest.approx(plain_radius.upper.log10, rel=1e-11)
+
+
+def test_what_holds_only_next_to_the_end_of_a_domain_is_found() -> None:
+    inputs = {"width": 10**6, "L": 3, "gamma": "0.2", "epsilon": "0.01"}
+    solution = solve(CATALOGUE["cao2020/cor3.3"], "delta", inputs)
+    log_delta = -(mpf(10) ** 6) * mpf("0.01") ** 14 * mpf("0.2") ** 8 / mpf(3) ** 24
+    assert (solution.status, solution.relation, solution.value) == ("ok", ">=", None)
+    assert solution.log10 == pytest.approx(float(log_delta / log(10)), rel=1e-11)
+
+
+def test_an_end_that_is_a_short_number_is_that_number() -> None:
+    solution = solve(CATALOGUE["ji2020"], "eta", {"T": "1e9", "gamma": "0.5"})
+    assert solution.upper is not None
+    assert (solution.upper.value, solution.upper.log10) == ("1", 0)
+
+
+def test_an_equation_is_solved_to_all_digits() -> None:
+    inputs = {"tau": "1e-9", "B": "0.1", "L": 3, "epsilon": "0.01"}
+    solution = solve(CATALOGUE["cao2020/thm3.2"], "m", inputs)
+    assert (solution.value, solution.relation) == (str(10**24), "=")
+    later = solve(CATALOGUE["chen2019/thm2.3"], "epsilon", {"eta": "1e-5", "L": 2, "R": 3, "n": 10000, "m": 1000})
+    assert later.expression.atoms(sympy.Eq)
+
+
+@pytest.mark.parametrize(("theorem", "bound", "index", "unknown"), CASES[::3])
+def test_what_is_solved_for_is_never_assumed(theorem: Theorem, bound: Bound, index: int, unknown: sympy.Symbol) -> None:
+    if isinstance(unknown, HiddenConstant):
+        pytest.skip("a constant is not an input")
+    given = {bound.symbol.name: "1/2" if bound.symbol.name in ("error", "E_S", "loss_ratio") else 1000}
+    if bound.symbol == unknown:
+        given = {}
+    try:
+        solution = solve(theorem, unknown.name, given)
+    except (InputError, NumericsError):
+        return
+    assert unknown.name not in {assumed.name for assumed in solution.assumed}
+
+
+def test_a_formula_stays_in_its_symbols_domain() -> None:
+    theorem = CATALOGUE["cao2020/thm3.1"]
+    assert solve(theorem, "width", {"delta": m, "tau": "1e-9", "L": 2}).status == "empty"
+    with pytest.raises(InputError, match=r"R = .* is a number > 0"):
+        evaluate(CATALOGUE["chen2019/thm2.1"], "width", {"R": 1 - 200 * epsilon, "epsilon": "0.01", "L": 2})
+    rounded = evaluate(theorem, "error", {"tau": "1e-9", "m": sympy.sqrt(n), "n": 1000})
+    assert any("not rounded to an integer" in note for note in rounded.notes)
+
+
+def test_a_formulas_own_symbols_can_be_the_unknown() -> None:
+    inputs = {"tau": R * m ** sympy.Rational(-1, 2), "width": 10**8, "L": 2, "n": 1000, "delta": "0.05"}
+    solution = solve(CATALOGUE["cao2020/thm3.1"], "R", inputs)
+    assert solution.status == "interval"
+    assert solution.upper is not None
+    assert mpf(solution.upper.value) == pytest.approx(float(mpf(10) ** 4 / 64 / log(10**8) ** mpf("1.5")), rel=1e-11)
+
+
+def test_a_quantity_means_the_statements_own_symbol() -> None:
+    solution = solve(CATALOGUE["cao2020/thm3.2"], "epsilon", {"loss": "0.1"})
+    assert (solution.value, solution.relation, solution.inputs) == ("0.1", "<=", {"E_S": Fraction(1, 10)})
+
+
+def test_a_step_size_beyond_the_prescribed_one_is_reported() -> None:
+    inputs = {"eta": 1, "n": 100, "lambda_0": "0.01", "epsilon": "0.01"}
+    assert any("η ≤ 10^-6" in note for note in evaluate(CATALOGUE["du2019"], "iterations", inputs).unmet)
+
+
 # Inputs -----------------------------------------------------------------------------------------
 
 
@@ -403,6 +487,10 @@ def test_what_cannot_be_solved_is_refused_with_the_mend() -> None:
         solve(theorem, "gama", {"width": 10**6})
     with pytest.raises(IncompleteError, match="delta"):
         solve(theorem, "epsilon", {"width": 10**6}, strict=True)
+    with pytest.raises(InputError, match="do not set it"):
+        solve(theorem, "C_m", {"width": 10**6}, ConstantPolicy({"C_m": 3}))
+    with pytest.raises(NumericsError, match="infinite or undefined"):
+        solve(CATALOGUE["cao2020/thm3.1"], "tau", {"width": 1, "L": 3})
     with pytest.raises(InputError, match="in terms of itself"):
         solve(CATALOGUE["cao2020/thm3.1"], "m", {"tau": 2 * tau})
     with pytest.raises(InputError, match="given twice"):
