@@ -31,7 +31,7 @@ from mpmath import mp
 from oracle import FORMULAS, Point
 
 from boundcalc.catalogue import CATALOGUE
-from boundcalc.constants import ConstantPolicy
+from boundcalc.constants import ConstantPolicy, Otilde
 from boundcalc.errors import InputError
 from boundcalc.formula import parse_formula
 from boundcalc.symbols import VOCABULARY
@@ -593,8 +593,21 @@ def test_what_went_into_a_growth_is_said() -> None:
     assert [(a.name, a.expr, a.why) for a in read.assumed] == [("alpha", sympy.Rational(1, 2), "default")]
     assert [str(log) for log in read.logs] == ["log(n/delta)"]
     assert read.exponential_logs == ()
-    deep = read_growth(parse_formula("n*log(4^L*n)"))
-    assert [str(inside) for inside in deep.exponential_logs] == ["4**L*n"]
+    hidden = read_growth(Otilde(parse_formula("4^L*n"), "m"))
+    assert [str(inside) for inside in hidden.exponential_logs] == ["4**L*n"]
+
+
+def test_the_log_of_an_exponential_is_no_log() -> None:
+    assert read_growth(parse_formula("n*log(4^L*n)")).growth == Growth.of(monomial(n=1, L=1))
+    assert read_growth(parse_formula("log(max(2^L, 4^L*n))")).growth == Growth.of(monomial(L=1))
+    with pytest.raises(InputError, match="difference of L and a logarithm"):
+        read_growth(parse_formula("log(2^L/n)"))
+
+
+@pytest.mark.parametrize("formula", ["log(n)^L", "(2*log(n))^n", "sqrt(2)^L", "(1+1/2)^L", "alpha^L"])
+def test_a_symbol_in_an_exponent_is_never_overlooked(formula: str) -> None:
+    with pytest.raises(InputError, match="exponent"):
+        read_growth(parse_formula(formula))
 
 
 @given(monomials((*PLAIN, DEEP)))

@@ -19,7 +19,7 @@ from boundcalc.constants import ConstantPolicy, ConstantUse, HiddenConstant, Not
 from boundcalc.errors import InputError
 from boundcalc.notation import text
 from boundcalc.symbols import VOCABULARY, symbol_of
-from boundcalc.tropical.monomials import CONSTANT, EXPONENTIAL, Growth, Monomial, maximum, minimum
+from boundcalc.tropical.monomials import CONSTANT, EXPONENTIAL, ONE, Growth, Monomial, maximum, minimum, root
 from boundcalc.tropical.regions import decide
 from boundcalc.tropical.variables import EXPONENT_SYMBOLS, canonical, regime
 
@@ -198,8 +198,7 @@ class _Reader:
         if expr.base.is_Number or expr.base == sympy.E:
             return 1, self._exponential(expr.base, expr.exp, expr)
         sign, base = self.signed(expr.base)
-        if base == CONSTANT and sign > 0:
-            return 1, CONSTANT
+        # Always read: a symbol in it makes even the power of a constant grow.
         exponent = self.number(expr.exp, expr)
         if sign < 0 and exponent.denominator != 1:
             raise InputError(f"{text(expr)} is a root of a negative number")
@@ -229,10 +228,25 @@ class _Reader:
             self.small.append(rest)
             return -1, self.positive(rest)
         growth = self.positive(argument)
+        if any(name.startswith(EXPONENTIAL) for name in growth.variables):
+            return 1, self._log_of_exponential(growth, expr)
         self.logs.append(expr)
-        self._drop_log(argument, growth)
         below_one = growth != CONSTANT and decide(growth, CONSTANT, regime(growth.variables)).everywhere
         return (-1 if below_one else 1), CONSTANT
+
+    def _log_of_exponential(self, growth: Growth, where: sympy.Expr) -> Growth:
+        """log(2^L·g) is L up to a factor log g, where g ≥ 1."""
+
+        def of(monomial: Monomial) -> Monomial:
+            rates = {name: rate for name, rate in monomial.exponents if name.startswith(EXPONENTIAL)}
+            rest = Growth.of(Monomial.of({name: power for name, power in monomial.exponents if name not in rates}))
+            if not rates:
+                return ONE
+            if min(rates.values()) < 0 or not decide(CONSTANT, rest, regime(rest.variables)).everywhere:
+                raise InputError(f"{text(where)} is a difference of {', '.join(map(root, rates))} and a logarithm")
+            return Monomial.of({root(name): 1 for name in rates})
+
+        return maximum(*(minimum(*(Growth.of(of(monomial)) for monomial in term)) for term in growth.terms))
 
     def _drop_log(self, expr: sympy.Expr, growth: Growth) -> None:
         if any(name.startswith(EXPONENTIAL) for name in growth.variables):
