@@ -464,7 +464,7 @@ def test_a_target_of_one_in_a_million_at_depth_ten(key: str, inputs: Given, cost
 @pytest.mark.parametrize(
     ("key", "target", "inputs", "least"),
     [
-        ("cao2020/thm3.1", "0.01", {}, 2 * 0.01),  # 2 E_S, as τ falls to 0
+        ("cao2020/thm3.1", "0.01", {"epsilon": "0.01"}, 2 * 0.01),  # 2 E_S, as τ falls to 0
         ("chen2019/thm2.3", "0.1", {"epsilon": "0.01"}, 24 * 0.01),  # 24 ε, as n grows
         ("cao2020/cor3.1", "0.1", {"n": 10**4, "B": 1, "L": 2}, 2 * 4**0.5 / 10),  # min ε + 4/(ε·100), as m grows
     ],
@@ -475,6 +475,32 @@ def test_a_target_out_of_reach(key: str, target: str, inputs: Given, least: floa
     stated = float(answer.explanation.split(" below ")[1].split(",")[0])
     assert stated == pytest.approx(least, rel=1e-4)
     assert verify(answer) == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "target", "inputs"),
+    [
+        ("cao2020/cor3.1", "0.1", {"epsilon": "0.1", "B": "0.5", "L": 2}),
+        ("chen2019/thm2.3", "0.24", {"epsilon": "0.01", "R": 1, "L": 2}),
+        ("chen2019/thm2.3", "0.1", {"epsilon": "1/240", "R": 1, "L": 2}),
+    ],
+)
+def test_a_target_that_a_given_accuracy_uses_up(key: str, target: str, inputs: Given) -> None:
+    assert plan(CATALOGUE[key], target, inputs).status != "planned"
+
+
+def test_a_target_that_a_given_accuracy_all_but_uses_up() -> None:
+    answer = plan(CATALOGUE["cao2020/cor3.1"], "0.1", {"epsilon": "0.0999999999", "B": "0.5", "L": 2})
+    assert answer.status == "planned"
+    assert verify(answer) == ()
+    assert all(low <= high * (1 + EXACT) for low, high in sides(answer, chosen(answer)))
+
+
+def test_the_accuracy_of_theorem_3_1_is_chosen_too() -> None:
+    """With E_S = ε at its default of 0.01 the error bound could not fall below 0.02."""
+    answer = plan(CATALOGUE["cao2020/thm3.1"], "0.01", {"L": 1}, "memory")
+    assert answer.status == "planned"
+    assert all(low <= high * (1 + EXACT) for low, high in sides(answer, chosen(answer)))
 
 
 def test_conditions_that_contradict_each_other() -> None:

@@ -61,6 +61,9 @@ _LARGEST_LOG10 = 4000
 
 _BINDING = 1e-6
 
+_NEVER = (Monomial(arb(2)),)
+"""A posynomial that is never ≤ 1."""
+
 Choices = dict[sympy.Symbol, Fraction]
 
 
@@ -176,7 +179,8 @@ class Problem:
         promise = guarantee(theorem)
         self.bound = error_bound(theorem, known)
         self.requirements = requirements(theorem)
-        own = promise.expr.free_symbols.union(*({b.symbol} | b.expr.free_symbols for b in self.requirements))
+        own = promise.expr.free_symbols | self.bound.free_symbols
+        own = own.union(*({b.symbol} | b.expr.free_symbols for b in self.requirements))
         self.choices = tuple(symbol for symbol in CHOICES if symbol in own - known)
         for symbol, expr in theorem.supplies.items():
             if symbol in known & own and expr.free_symbols & set(self.choices):
@@ -241,11 +245,22 @@ class Problem:
             [symbol for symbol in self.choices if symbol not in (fixed or {})], {**self.values, **(fixed or {})}
         )
         terms = self._even(reader, bound) if even else [reader.posynomial(bound)]
-        met = [Constraint(ERROR, scaled(sum_, self._per_target)) for sum_ in terms] + self._conditions(reader)
+        met = [self._within_target(sum_) for sum_ in terms] + self._conditions(reader)
         tighter = [
             replace(c, terms=scaled(c.terms, Monomial(1 + arb(margin)))) if variables(c.terms) else c for c in met
         ]
         return self._program(reader, reader.posynomial(self.price), tighter)
+
+    def _within_target(self, terms: Posynomial) -> Constraint:
+        """That terms of the error bound stay within the target: those that can be changed, within what is left."""
+        moving = tuple(term for term in terms if variables((term,)))
+        if not moving:
+            return Constraint(ERROR, scaled(terms, self._per_target))
+        fixed = scaled(tuple(term for term in terms if not variables((term,))), self._per_target)
+        left = 1 - sum((term.coefficient for term in fixed), arb(0))
+        if not bool(left > 0):
+            return Constraint(ERROR, _NEVER)
+        return Constraint(ERROR, scaled(moving, self._per_target * Monomial(1 / left)))
 
     def reach(self, bound: sympy.Expr) -> Program:
         """The program that makes one branch of the error bound, relative to the target, as small as can be."""
