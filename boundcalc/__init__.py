@@ -17,11 +17,13 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from boundcalc.budget import plan as plan
     from boundcalc.catalogue import CATALOGUE as CATALOGUE
+    from boundcalc.catalogue import load as load
     from boundcalc.comparison import compare as compare
     from boundcalc.comparison import rank as rank
     from boundcalc.constants import ConstantPolicy as ConstantPolicy
     from boundcalc.query import ask as ask
-    from boundcalc.solve import evaluate as evaluate
+    from boundcalc.solving import evaluate as evaluate
+    from boundcalc.solving import solve as solve
     from boundcalc.sweeps import sweep as sweep
 
 _HOMES = {
@@ -29,9 +31,11 @@ _HOMES = {
     "ConstantPolicy": "boundcalc.constants",
     "ask": "boundcalc.query",
     "compare": "boundcalc.comparison",
-    "evaluate": "boundcalc.solve",
+    "evaluate": "boundcalc.solving",
+    "load": "boundcalc.catalogue",
     "plan": "boundcalc.budget",
     "rank": "boundcalc.comparison",
+    "solve": "boundcalc.solving",
     "sweep": "boundcalc.sweeps",
 }
 

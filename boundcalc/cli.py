@@ -174,7 +174,7 @@ def evaluate_quantity(
     """Evaluate a QUANTITY of a THEOREM: width, step-size, iterations, samples, error, radius or loss."""
     from boundcalc.catalogue import load
     from boundcalc.report.answers import solution_json, solution_text
-    from boundcalc.solve import evaluate
+    from boundcalc.solving import evaluate
 
     found = load(theorem_files).find(theorem, reading)
     policy = _policy(settings, constants_file)
@@ -212,7 +212,7 @@ def solve_for(
     """
     from boundcalc.catalogue import load
     from boundcalc.report.answers import solution_json, solution_text
-    from boundcalc.solve import solve
+    from boundcalc.solving import solve
 
     found = load(theorem_files).find(theorem, reading)
     policy = _policy(settings, constants_file)
@@ -459,7 +459,7 @@ def verify(
     The same command again continues a run that was cut off. Inputs: epsilon, delta, L, alpha, R.
     """
     from boundcalc.catalogue import CATALOGUE
-    from boundcalc.solve import check_inputs
+    from boundcalc.solving import check_inputs
 
     # What is wrong with the inputs is said at once, before anything heavy is loaded.
     inputs = check_inputs(CATALOGUE.find(theorem), parse_values(values))

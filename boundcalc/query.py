@@ -22,7 +22,7 @@ from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import ConstantPolicy, explicit
 from boundcalc.errors import InputError, NumericsError, nearest
 from boundcalc.parsing import NUMBER, normalize, parse_number
-from boundcalc.solve import UNIT, IncompleteError, Solution, evaluate
+from boundcalc.solving import UNIT, IncompleteError, Solution, evaluate
 from boundcalc.symbols import ALIASES, QUANTITIES, VOCABULARY, epsilon, show_fraction
 from boundcalc.theorem import Catalogue, Theorem
 

@@ -15,7 +15,7 @@ from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import ConstantPolicy, HiddenConstant, Notation
 from boundcalc.errors import NumericsError, UnknownNameError
 from boundcalc.numerics import log10, positive_ball
-from boundcalc.solve import evaluate
+from boundcalc.solving import evaluate
 from boundcalc.symbols import ALIASES, QUANTITIES, VOCABULARY
 from boundcalc.theorem import Bound, Guarantee, Theorem
 

@@ -33,7 +33,7 @@ from boundcalc.report.comparison import (
     ranking_markdown,
     ranking_text,
 )
-from boundcalc.solve import IncompleteError
+from boundcalc.solving import IncompleteError
 from boundcalc.symbols import HIDDEN_LAYERS, VOCABULARY, L, epsilon, m, n, phi
 from boundcalc.theorem import Catalogue, Condition, Paper, Setting, Theorem
 

@@ -25,7 +25,7 @@ from boundcalc.exchange import loads
 from boundcalc.formula import parse_formula
 from boundcalc.mathml import from_latex
 from boundcalc.notation import bound_latex, bound_mathml, latex, mathml
-from boundcalc.solve import evaluate
+from boundcalc.solving import evaluate
 from boundcalc.symbols import D_1, VOCABULARY, L, delta, lambda_0, m, n
 from boundcalc.theorem import Condition, Theorem
 

@@ -28,7 +28,7 @@ from boundcalc.constants import HiddenConstant, O, Otilde, exponent
 from boundcalc.documents import LARGEST_FILE, Node, read_document
 from boundcalc.errors import InputError
 from boundcalc.exchange import dumps, installed, loads, read_theorems
-from boundcalc.solve import evaluate
+from boundcalc.solving import evaluate
 from boundcalc.symbols import HIDDEN_LAYERS, TWO_LAYER, VOCABULARY, WEIGHT_MATRICES, Depth, L, delta, m, n
 from boundcalc.theorem import (
     Bound,

@@ -17,7 +17,7 @@ from oracle import FORMULAS, Formula, Point, random_values, real
 from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import ConstantPolicy, HiddenConstant
 from boundcalc.errors import InputError, NumericsError, UnknownNameError
-from boundcalc.solve import IncompleteError, Solution, evaluate, solve
+from boundcalc.solving import IncompleteError, Solution, evaluate, solve
 from boundcalc.symbols import VOCABULARY, R, epsilon, m, n, tau
 from boundcalc.theorem import Bound, Condition, Guarantee, Prescription, Theorem
 

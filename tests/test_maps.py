@@ -19,7 +19,7 @@ from boundcalc.comparison.maps import Map, smallest_map
 from boundcalc.errors import InputError
 from boundcalc.formula import parse_formula
 from boundcalc.report.maps import caption, write_map
-from boundcalc.solve import evaluate
+from boundcalc.solving import evaluate
 
 NAMES = ["chen2019/thm2.1", "zou2020", "zou2019", "cao2020/cor3.3"]
 AXES = {"n": "1:1e9:log7", "L": "2,5,11,60,200"}

@@ -10,7 +10,7 @@ from mpmath import ceil, log, mpf
 from boundcalc.constants import Otilde, Theta
 from boundcalc.query import ask
 from boundcalc.report.answers import theorem_text
-from boundcalc.solve import evaluate
+from boundcalc.solving import evaluate
 from boundcalc.symbols import HIDDEN_LAYERS, L, delta, eta, m, n
 from boundcalc.theorem import Catalogue, Condition, Paper, Prescription, Setting, Theorem
 

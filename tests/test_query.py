@@ -14,7 +14,7 @@ from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import ConstantPolicy
 from boundcalc.errors import BoundcalcError, InputError, UnknownNameError
 from boundcalc.query import Reply, ask, parse
-from boundcalc.solve import IncompleteError
+from boundcalc.solving import IncompleteError
 
 KEYS = tuple(CATALOGUE)
 

@@ -17,7 +17,7 @@ from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import ConstantPolicy, HiddenConstant
 from boundcalc.errors import InputError, NumericsError, UnknownNameError
 from boundcalc.parsing import parse_number
-from boundcalc.solve import IncompleteError, Solution, evaluate
+from boundcalc.solving import IncompleteError, Solution, evaluate
 from boundcalc.symbols import VOCABULARY
 from boundcalc.theorem import Bound, Guarantee, Theorem
 

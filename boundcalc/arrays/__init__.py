@@ -5,7 +5,7 @@ into it, what occurs twice is computed once, every step is computed on the small
 to, and large arrays go through it in blocks that stay in the processor's cache.
 """
 
-from boundcalc.arrays.functions import LogFunction, as_numpy, log_function
-from boundcalc.arrays.thresholds import Slack, holding_range
+from boundcalc.arrays.functions import LogFunction, as_numpy, log_function, slack_program
+from boundcalc.arrays.thresholds import Conditions
 
-__all__ = ["LogFunction", "Slack", "as_numpy", "holding_range", "log_function"]
+__all__ = ["Conditions", "LogFunction", "as_numpy", "log_function", "slack_program"]

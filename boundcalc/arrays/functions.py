@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -12,7 +12,7 @@ import sympy
 from numpy.typing import ArrayLike
 
 from boundcalc.arrays.blocks import at, blocks, broadcast_shape, parted
-from boundcalc.arrays.nodes import Reader
+from boundcalc.arrays.nodes import NOTHING, Reader
 from boundcalc.arrays.programs import Array, Builder, Program, Tape
 from boundcalc.constants import ConstantPolicy, hidden_constants
 from boundcalc.errors import InputError
@@ -90,6 +90,26 @@ def log_function(
     builder = Builder()
     node = Reader(constants, logs)(expr)
     return LogFunction(builder.program(node.log(builder).times(1 / math.log(base))))
+
+
+def slack_program(
+    conditions: Iterable[tuple[sympy.Expr, sympy.Expr]],
+    constants: Mapping[sympy.Symbol, Fraction | sympy.Expr],
+    *,
+    logs: Collection[str] = (),
+) -> Program:
+    """The program that computes log(large/small) for conditions small ≤ large, each an output.
+
+    The slack of a condition is ∞ where `small` is not positive, and NaN where `large` is not.
+
+    Args:
+        conditions: pairs (large, small).
+        constants: as for `log_function`.
+        logs: as for `log_function`.
+    """
+    builder, read = Builder(), Reader(constants, logs)
+    slacks = (read(large).log(builder) + read(small).log(builder, NOTHING).times(-1) for large, small in conditions)
+    return builder.program(*slacks)
 
 
 def as_numpy(bound: Bound | sympy.Expr, policy: ConstantPolicy = UNIT, key: str = "") -> LogFunction:

@@ -123,7 +123,7 @@ def _constant(value: Fraction) -> _Constant:
     try:
         number = float(value)
     except OverflowError:
-        number = math.copysign(math.inf, value)
+        number = math.inf if value > 0 else -math.inf
     return _Constant(number, math.log(over) - math.log(under))
 
 

@@ -62,11 +62,16 @@ class Affine:
         moving = [(s, c) for s, c in zip(slopes, self.coefficients, strict=True) if not _is_zero(s)]
         return _weighted_sum(moving, 0.0, room)
 
-    def parted(self, settled: Sequence[bool]) -> tuple[Affine, Operation | Affine]:
+    def parted(self, settled: Sequence[bool]) -> tuple[Operation | Affine, Operation | Affine]:
         """The sum of the settled terms, and that of the others with the first sum as its last term."""
         own = tuple(c for c, known in zip(self.coefficients, settled, strict=True) if known)
         others = tuple(c for c, known in zip(self.coefficients, settled, strict=True) if not known)
-        return Affine(own, self.constant), PLUS if others == (1.0,) else Affine((*others, 1.0))
+        return affine(own, self.constant), affine((*others, 1.0))
+
+
+def affine(coefficients: tuple[float, ...], constant: float = 0.0) -> Operation | Affine:
+    """The operation constant + Σ coefficient·x, as the simplest that it is."""
+    return (_TWO_TERMS.get(coefficients) if constant == 0 else None) or Affine(coefficients, constant)
 
 
 def _weighted_sum(terms: Iterable[tuple[Operand, float]], constant: float, room: Room) -> Operand:
@@ -86,8 +91,8 @@ def _is_zero(x: Operand) -> bool:
     return isinstance(x, float) and x == 0
 
 
-def _sum(terms: Iterable[Operand]) -> Operand:
-    return _weighted_sum(((term, 1.0) for term in terms), 0.0, None)
+def _sum(terms: Iterable[Operand], room: Room = None) -> Operand:
+    return _weighted_sum([(term, 1.0) for term in terms if not _is_zero(term)], 0.0, room)
 
 
 def _choose(condition: bool | NDArray[np.bool], x: Operand, y: Operand, room: Room) -> Operand:
@@ -167,9 +172,11 @@ LOG_ABS = Operation(lambda x, room: np.log(np.abs(x, out=room), out=room), _rati
 LOG_POSITIVE = Operation(lambda x, room: np.log(np.maximum(x, 0.0, out=room), out=room), _ratio)
 """log max(x, 0)."""
 EXP = Operation(lambda x, room: np.exp(x, out=room), lambda y, x, dx, room: np.multiply(y, dx[0], out=room))
-PLUS = Operation(
-    lambda x, y, room: np.add(x, y, out=room), lambda _, x, dx, room: _sum(s for s in dx if not _is_zero(s))
+PLUS = Operation(lambda x, y, room: np.add(x, y, out=room), lambda _, x, dx, room: _sum(dx, room))
+MINUS = Operation(
+    lambda x, y, room: np.subtract(x, y, out=room), lambda _, x, dx, room: np.subtract(dx[0], dx[1], out=room)
 )
+_TWO_TERMS: Mapping[tuple[float, ...], Operation] = {(1.0, 1.0): PLUS, (1.0, -1.0): MINUS}
 TIMES = Operation(lambda x, y, room: np.multiply(x, y, out=room), lambda _, x, dx, room: dx[0] * x[1] + x[0] * dx[1])
 POWER = Operation(_power, lambda y, x, dx, room: x[1] * y / x[0] * dx[0])
 """x^p for a number p."""
@@ -255,10 +262,10 @@ class Builder:
             return one.times(other.constant)
         return self.apply(TIMES, one, other)
 
-    def program(self, result: Linear) -> Program:
-        """The program that computes `result`."""
-        output = self._slot(result)
-        return Program(tuple(self._steps.values()), dict(self._inputs), output)
+    def program(self, *results: Linear) -> Program:
+        """The program that computes these results."""
+        outputs = tuple(self._slot(result) for result in results)
+        return Program(tuple(self._steps.values()), dict(self._inputs), outputs)
 
     @property
     def _free(self) -> Slot:
@@ -268,7 +275,8 @@ class Builder:
         terms = sorted((slot, coefficient) for slot, coefficient in linear.terms.items() if coefficient)
         if len(terms) == 1 and terms[0][1] == 1 and not linear.constant:
             return terms[0][0]
-        return self._step(Affine(tuple(c for _, c in terms), linear.constant), tuple(slot for slot, _ in terms))
+        terms.sort(key=lambda term: -term[1])
+        return self._step(affine(tuple(c for _, c in terms), linear.constant), tuple(slot for slot, _ in terms))
 
     def _step(self, operation: Operation | Affine, args: tuple[Slot, ...]) -> Slot:
         if (operation, args) not in self._steps:
@@ -285,9 +293,16 @@ class Tape:
     Fresh memory costs more than the arithmetic that fills it, and so does finding out twice what is to be done.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spare: Iterable[Array] = ()) -> None:
+        """Begin; what is computed goes into `spare` arrays where their shapes fit."""
+        self._spare = list(spare)
         self._calls: list[_Call] = []
         self._reads: list[tuple[list[Operand], int, str]] = []
+
+    @property
+    def arrays(self) -> list[Array]:
+        """The arrays in which everything was computed."""
+        return [call.room for call in self._calls]
 
     def value(self, operation: Operation | Affine, args: list[Operand], names: Sequence[str | None] = ()) -> Operand:
         """Compute an operation; the arguments that are inputs have names."""
@@ -304,9 +319,13 @@ class Tape:
     def _keep(
         self, function: Callable[..., Operand], args: tuple[Any, ...], result: Operand, sources: Sequence[Operand]
     ) -> Operand:
-        # What is somebody else's array is computed there.
-        if isinstance(result, np.ndarray) and all(result is not source for source in sources):
-            self._calls.append(_Call(function, args, result))
+        if not isinstance(result, np.ndarray) or any(result is source for source in sources):
+            return result  # a number that stays, or what is computed elsewhere
+        if self._spare and self._spare[-1].shape == result.shape:
+            room = self._spare.pop()
+            room[...] = result
+            result = room
+        self._calls.append(_Call(function, args, result))
         return result
 
     def again(self, inputs: Mapping[str, Operand]) -> None:
@@ -339,7 +358,7 @@ class Program:
 
     steps: tuple[Step, ...]
     inputs: Mapping[str, Slot]
-    output: Slot
+    outputs: tuple[Slot, ...]
     known: Mapping[Slot, Operand] = field(default_factory=dict)
 
     def given(self, inputs: Mapping[str, Operand], tape: Tape) -> Program:
@@ -360,21 +379,22 @@ class Program:
             else:
                 left.append(step)
         open_ = {name: slot for name, slot in self.inputs.items() if name not in inputs}
-        read = {self.output, *(arg for step in left for arg in step.args)}
+        read = {*self.outputs, *(arg for step in left for arg in step.args)}
         # What the rest reads is kept in an array of the tape's own.
         slots |= {slot: tape.value(COPY, [slots[slot]], [name]) for slot, name in names.items() if slot in read}
-        return Program(tuple(left), open_, self.output, {slot: x for slot, x in slots.items() if slot in read})
+        return Program(tuple(left), open_, self.outputs, {slot: x for slot, x in slots.items() if slot in read})
 
     def run(self, inputs: Mapping[str, Operand], tape: Tape) -> Operand:
-        """The output, from every input that is left."""
+        """The one output, from every input that is left."""
         slots, names = self._put(inputs)
         for step in self.steps:
             args = [slots[arg] for arg in step.args]
             slots[step.out] = tape.value(step.operation, args, [*map(names.get, step.args)])
-        return slots[self.output]
+        (output,) = self.outputs
+        return slots[output]
 
     def tangent(self, x: Operand, tape: Tape) -> tuple[Operand, Operand]:
-        """The output and its derivative, at values x of the one input that is left."""
+        """The one output and its derivative, at values x of the one input that is left."""
         ((name, start),) = self.inputs.items()
         slots, _ = self._put({name: x})
         slopes: dict[Slot, Operand] = {start: 1.0}
@@ -382,7 +402,17 @@ class Program:
             args = [slots[arg] for arg in step.args]
             slots[step.out] = value = tape.value(step.operation, args)
             slopes[step.out] = tape.slope(step.operation, value, args, [slopes.get(arg, 0.0) for arg in step.args])
-        return slots[self.output], slopes.get(self.output, 0.0)
+        (output,) = self.outputs
+        return slots[output], slopes.get(output, 0.0)
+
+    def alone(self, output: Slot) -> Program:
+        """The part of the program that computes one of its outputs."""
+        read, steps = {output}, []
+        for step in reversed(self.steps):
+            if step.out in read:
+                read |= set(step.args)
+                steps.append(step)
+        return Program(tuple(reversed(steps)), self.inputs, (output,), self.known)
 
     def _put(self, inputs: Mapping[str, Operand]) -> tuple[dict[Slot, Operand], dict[Slot, str]]:
         """The slots that are filled, and the names of those that are inputs."""

@@ -10,7 +10,7 @@ is kept between the nearest point at which the condition is known to fail and th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,38 +29,79 @@ NEAREST = math.log(2.0**-40)
 NARROWEST = 1e-6
 """The width of the narrowest range that is found, relative to its upper end."""
 
-TOLERANCE = 1e-13
-"""Newton's method stops at steps of this size, relative to what it moves where that exceeds 1."""
+TOLERANCE = 1e-8
+"""Newton's method stops at steps of this size, relative to what it moves where that exceeds 1: the error that such a
+step leaves is about its square."""
+
+CLOSE = 1e-13
+"""The same for steps that may halve an interval, and leave as much as they move."""
 
 MOST_DESCENTS = 12
 MOST_STEPS = 200
 
 
-class Slack:
-    """The slack of a condition over arrays: in one block after another of the same shape, in the same memory."""
+class Conditions:
+    """Conditions on one number, given by their slacks: for one block of points after another, in the same memory."""
 
-    def __init__(self, condition: Program, known: Mapping[str, Array], shape: tuple[int, ...]) -> None:
+    def __init__(self, slacks: Program, known: Mapping[str, Array], shape: tuple[int, ...]) -> None:
         """Begin with a first block.
 
         Args:
-            condition: the program that computes the slack, of its `known` inputs and of u.
+            slacks: the program that computes every slack, of its `known` inputs and of u.
             known: what is known of the block; the arrays broadcast to its shape.
             shape: of the block, in one dimension at least.
         """
         self.shape = shape
-        self.rooms = np.empty(shape), np.empty(shape), np.empty(shape)
-        self._u = np.full(shape, SEARCH[0])
-        self._known, self._tape = Tape(), Tape()
-        self._result = condition.given(known, self._known).tangent(self._u, self._tape)
+        self._known = Tape()
+        left = slacks.given(known, self._known)
+        u, *rooms = (np.empty(shape) for _ in range(3))
+        self._slacks: list[_Slack] = []
+        for output in left.outputs:
+            # One is done with when the next is looked at: they use the same arrays.
+            self._slacks.append(_Slack(left.alone(output), u, rooms, self._slacks[-1:]))
 
     def move(self, known: Mapping[str, Array]) -> None:
         """Go on to the next block."""
         self._known.again(known)
 
+    def ranges(self, caps: Sequence[bool]) -> tuple[Array, Array]:
+        """The ends of what is common to the last ranges of u ≥ 0 on which the conditions hold, one for each.
+
+        Args:
+            caps: which conditions are expected to hold up to a point, rather than from a point on: the answer is the
+                same, and sooner found.
+
+        Returns:
+            The lower and upper ends: 0 where the conditions hold from x = 1 on, ∞ where they hold for good. The lower
+            end is ∞, and the upper 0, where one holds nowhere. NaN where the method did not converge.
+        """
+        lower, upper = np.zeros(self.shape), np.full(self.shape, math.inf)
+        for slack, cap in zip(self._slacks, caps, strict=True):
+            low, high = _last_range(slack, cap)
+            np.maximum(lower, low, out=lower)
+            np.minimum(upper, high, out=upper)
+        return lower, upper
+
+
+class _Slack:
+    """The slack of one condition on a block."""
+
+    def __init__(self, program: Program, u: Array, rooms: Sequence[Array], before: Sequence[_Slack]) -> None:
+        self.rooms = rooms
+        self._u = u
+        self._program = program
+        self._before = before
+        self._tape = Tape()
+        self._result: tuple[Operand, Operand] | None = None
+
     def rising(self, u: Operand) -> tuple[Operand, Operand]:
-        """The slack in u."""
+        """The slack in u, and its derivative."""
         self._u[...] = u
-        self._tape.again({})
+        if self._result is None:
+            self._tape = Tape(array for other in self._before for array in other._tape.arrays)
+            self._result = self._program.tangent(self._u, self._tape)
+        else:
+            self._tape.again({})
         return self._result
 
     def falling(self, w: Operand) -> tuple[Operand, Operand]:
@@ -69,28 +110,18 @@ class Slack:
         return np.negative(value), np.negative(slope * self._u)
 
 
-def holding_range(slack: Slack, *, cap: bool = False) -> tuple[Operand, Operand]:
-    """The ends of the last range of u ≥ 0 on which a condition holds.
-
-    Args:
-        slack: of the condition.
-        cap: whether the condition is expected to hold up to a point, rather than from a point on: the answer is the
-            same, and sooner found.
-
-    Returns:
-        The lower and upper ends, until the slack is used again: 0 where the condition holds from x = 1 on, ∞ where it
-        holds for good. Where it holds nowhere, ∞ and 0. NaN where the method did not converge.
-    """
+def _last_range(slack: _Slack, cap: bool) -> tuple[Operand, Operand]:
+    """The ends of the last range of u ≥ 0 on which one condition holds."""
     for falls in (cap, not cap):
         if falls:
             root = _descent(slack.falling, math.log(SEARCH[-1]), NEAREST, slack.rooms)
-            if root is not None and np.min(slack.rising(0.0)[0]) >= 0:
+            if root is not None and root.min() > NEAREST and np.min(slack.rising(0.0)[0]) >= 0:
                 return 0.0, np.exp(root)
         else:
             root = _descent(slack.rising, SEARCH[0], 0.0, slack.rooms)
             if root is not None:
                 return root, math.inf
-    return _mixed_range(slack.rising, slack.falling, slack.shape)
+    return _mixed_range(slack.rising, slack.falling, slack.rooms[0].shape)
 
 
 def _mixed_range(rising: Function, falling: Function, shape: tuple[int, ...]) -> tuple[Array, Array]:
@@ -108,7 +139,7 @@ def _mixed_range(rising: Function, falling: Function, shape: tuple[int, ...]) ->
         lower = np.where(rooted, _largest_root(rising, top, rooted, 0.0), lower)
     if not lasts.all():
         w = _largest_root(falling, np.full(shape, math.log(SEARCH[-1])), ~lasts, NEAREST)
-        nowhere = ~lasts & (w <= NEAREST + TOLERANCE * abs(NEAREST) * 10)
+        nowhere = ~lasts & (w <= NEAREST + 1e-9)
         lower = np.where(nowhere, math.inf, lower)
         upper = np.where(lasts, upper, np.where(nowhere, 0.0, np.exp(w)))
     # Below its end, what falls may begin to hold at a point too: it does where it fails at x = 1.
@@ -119,9 +150,9 @@ def _mixed_range(rising: Function, falling: Function, shape: tuple[int, ...]) ->
     return lower, upper
 
 
-def _descent(function: Function, top: float, least: float, rooms: tuple[Array, Array, Array]) -> Array | None:
-    """The largest roots below the top, where Newton's method finds them all without further ado."""
-    x, step, close = rooms
+def _descent(function: Function, top: float, least: float, rooms: Sequence[Array]) -> Array | None:
+    """The largest roots in [least, top], `least` where there is none, if Newton's method simply finds them all."""
+    x, step = rooms
     x[...] = top
     for count in range(MOST_DESCENTS):
         value, slope = function(x)
@@ -129,11 +160,15 @@ def _descent(function: Function, top: float, least: float, rooms: tuple[Array, A
             break
         np.divide(value, slope, out=step)
         np.subtract(x, step, out=x)
-        if not (np.min(slope) > 0 and x.min() >= least):
-            break
-        np.multiply(np.maximum(x, 1.0, out=close), TOLERANCE, out=close)
-        if (np.abs(step, out=step) <= close).all():
-            return x
+        lowest = x.min()
+        if lowest < least:
+            # Undone, as far as it goes beyond the end.
+            np.add(x, step, out=step)
+            np.maximum(x, least, out=x)
+            np.subtract(step, x, out=step)
+        if max(step.max(), -step.min()) <= TOLERANCE * max(lowest, 1.0):
+            # What rises here, being convex, rises all the way to the top; what is negative was held back at the end.
+            return x if np.min(slope) > 0 and np.min(value) >= -TOLERANCE * max(x.max(), 1.0) else None
     return None
 
 
@@ -151,7 +186,7 @@ def _largest_root(function: Function, top: Array, wanted: NDArray[np.bool], leas
         target = np.maximum(x - value / slope, least)
         inside = (target > low) & (target <= high)
         following = np.where(inside, target, (np.maximum(low, least) + high) / 2)
-        settled = np.abs(following - x) <= TOLERANCE * np.maximum(np.abs(x), 1.0)
+        settled = np.abs(following - x) <= CLOSE * np.maximum(np.abs(x), 1.0)
         x = following
         if (settled | ~wanted).all():
             return x

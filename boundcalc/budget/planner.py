@@ -29,7 +29,7 @@ from boundcalc.errors import InputError, NumericsError
 from boundcalc.notation import bound_text, text
 from boundcalc.numerics import Rounding, Scaled, Value, Values, enclose, log10, round_significant
 from boundcalc.parsing import Number, exact
-from boundcalc.solve import UNIT, Assumed, evaluate
+from boundcalc.solving import UNIT, Assumed, evaluate
 from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.theorem import Theorem
 

@@ -28,8 +28,8 @@ from boundcalc.constants import ConstantPolicy, substitute
 from boundcalc.errors import InputError, NumericsError
 from boundcalc.notation import bound_text, text
 from boundcalc.numerics import Value, Values, enclose, fits_integer, positive_ball, round_significant, round_to_integer
-from boundcalc.solve import bound_holds
-from boundcalc.solve.context import Context
+from boundcalc.solving import bound_holds
+from boundcalc.solving.context import Context
 from boundcalc.symbols import K, T, epsilon, error, m, n, show_fraction, symbol_of, tau
 from boundcalc.theorem import Bound, Guarantee, Prescription, Theorem
 

@@ -14,7 +14,7 @@ from boundcalc.comparison.notes import notes_on
 from boundcalc.comparison.sides import Comparand, Side, Terms, gather
 from boundcalc.constants import ConstantPolicy
 from boundcalc.parsing import Number
-from boundcalc.solve import UNIT
+from boundcalc.solving import UNIT
 from boundcalc.symbols import lookup
 from boundcalc.theorem import Catalogue
 from boundcalc.tropical import Region, canonical, decide, default_target, quotients, region_expr, solvable

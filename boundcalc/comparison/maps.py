@@ -17,7 +17,7 @@ from boundcalc.constants import ConstantPolicy
 from boundcalc.errors import InputError
 from boundcalc.notation import text
 from boundcalc.parsing import Number, exact
-from boundcalc.solve import UNIT
+from boundcalc.solving import UNIT
 from boundcalc.sweeps import parse_axis, sweep
 from boundcalc.symbols import HIDDEN_LAYERS, VOCABULARY, L, dist, gap, lookup, show_fraction
 from boundcalc.theorem import Catalogue, Guarantee, Paper, Setting, Theorem

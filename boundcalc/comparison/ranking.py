@@ -15,7 +15,7 @@ from boundcalc.comparison.notes import notes_on
 from boundcalc.comparison.sides import Comparand, Side, Terms, gather
 from boundcalc.constants import ConstantPolicy
 from boundcalc.parsing import Number
-from boundcalc.solve import UNIT
+from boundcalc.solving import UNIT
 from boundcalc.theorem import Catalogue
 from boundcalc.tropical import Clause, Growth, Monomial, Region, default_target, reduce_clauses, region_expr
 

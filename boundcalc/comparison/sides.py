@@ -15,7 +15,7 @@ from boundcalc.errors import InputError, UnknownNameError
 from boundcalc.formula import parse_formula
 from boundcalc.notation import bound_text, text
 from boundcalc.parsing import Number, exact, parse_number
-from boundcalc.solve import IncompleteError, quantity_symbols
+from boundcalc.solving import IncompleteError, quantity_symbols
 from boundcalc.symbols import QUANTITIES, lookup
 from boundcalc.theorem import Bound, Catalogue, Theorem
 from boundcalc.tropical import (

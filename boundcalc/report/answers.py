@@ -13,7 +13,7 @@ from boundcalc.constants import ConstantUse, HiddenConstant
 from boundcalc.notation import LATEX_RELATIONS, RELATIONS, bound_latex, bound_mathml, bound_text, latex, text
 from boundcalc.numerics import Scaled
 from boundcalc.query import Reply
-from boundcalc.solve import Assumed, End, Solution
+from boundcalc.solving import Assumed, End, Solution
 from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.theorem import Bound, Catalogue, Guarantee, Theorem
 

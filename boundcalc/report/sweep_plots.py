@@ -24,6 +24,9 @@ DASHES = ("solid", (0, (4, 2)), (0, (1, 1.5)))
 
 MOST_LINES = len(COLOURS) * len(DASHES)
 
+MOST_DOTS = 30
+"""A line of at most so many points shows each of them."""
+
 LARGEST_LOG10 = 290
 """Beyond this a value does not fit a float, and its logarithm is drawn."""
 
@@ -67,43 +70,45 @@ def plot(sweep: Sweep, form: str) -> bytes:
 def _draw(axes: Axes, sweep: Sweep, names: list[str]) -> None:
     x = sweep.axes[names[0]].astype(float)
     order = np.argsort(x)
-    logarithms = bool(np.nanmax(np.abs(np.where(np.isfinite(sweep.log10), sweep.log10, 0.0))) > LARGEST_LOG10)
-    columns = sweep.log10.reshape(x.size, -1)
-    tops = None if sweep.ends is None else np.broadcast_to(sweep.ends.upper, sweep.shape).reshape(x.size, -1)
-    for i in range(columns.shape[1]):
-        style: dict[str, Any] = {
-            "color": COLOURS[i % len(COLOURS)],
-            "marker": "o" if x.size <= 30 else None,
-            "markersize": 3,
-            "linewidth": 1.3,
-        }
+    values = np.where(np.isfinite(sweep.log10), sweep.log10, np.nan).reshape(x.size, -1)[order]
+    unmet = sweep.unmet.reshape(x.size, -1)[order]
+    logarithms = bool(np.nanmax(np.abs(values)) > LARGEST_LOG10)
+    low, high = np.nanmin(values), np.nanmax(values)
+    for i, column in enumerate(values.T):
+        style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "linewidth": 1.3}
         label = f"{_symbol(names[1])} = {sweep.axes[names[1]][i]:.6g}" if len(names) == 2 else None
-        axes.plot(
-            x[order], _drawn(columns[order, i], logarithms), label=label, linestyle=DASHES[i // len(COLOURS)], **style
-        )
-        if tops is not None:
-            ends = np.where(np.isfinite(columns[:, i]), tops[:, i], np.nan)
-            axes.plot(x[order], _drawn(ends[order], logarithms), linestyle="dotted", **style)
-    quantity = f"{sweep.quantity}: {text(sweep.symbol)} {RELATIONS[sweep.relation]}"
-    if tops is not None and np.isfinite(tops).any():
-        quantity += " …, dotted ≤"
+        dots: dict[str, Any] = {"marker": "o", "markersize": 3} if x.size <= MOST_DOTS else {}
+        style["linestyle"] = DASHES[i // len(COLOURS)]
+        if unmet[:, i].any():
+            axes.plot(x[order], _drawn(column, logarithms), alpha=0.3, **style, **dots)
+        column = np.where(unmet[:, i], np.nan, column)
+        axes.plot(x[order], _drawn(column, logarithms), label=label, **style, **dots)
+    symbol = text(sweep.symbol)
+    quantity = f"{sweep.quantity}: {symbol}" if symbol != sweep.quantity else symbol
+    quantity += f" {RELATIONS[sweep.relation]}"
+    if sweep.ends is not None and np.isfinite(sweep.ends.upper).any():
+        # Upper ends are often astronomically far up: they are drawn as far as the lower ones leave room.
+        quantity += " …, dotted: ≤"
+        high += max(1.0, (high - low) / 2)
+        ends = np.broadcast_to(sweep.ends.upper, sweep.shape).reshape(x.size, -1)[order]
+        for i, column in enumerate(np.where(np.isnan(values), np.nan, np.minimum(ends, high + 1)).T):
+            axes.plot(x[order], _drawn(column, logarithms), color=COLOURS[i % len(COLOURS)], linestyle="dotted")
+        axes.set_ylim(*_drawn(np.array([low - 0.05 * (high - low), high]), logarithms))
     axes.set_ylabel(f"log₁₀ of {quantity}" if logarithms else quantity)
     axes.set_yscale("linear" if logarithms else "log")
     axes.set_xscale("log" if x.min() > 0 and x.max() >= 10 * x.min() else "linear")
     axes.set_xlabel(VOCABULARY[names[0]].meaning if names[0] in VOCABULARY else f"hidden constant {names[0]}")
     if (sweep.status == "vacuous").any():
-        axes.axhline(
-            0.0 if logarithms else 1.0, color="#999999", linewidth=0.8, linestyle="dashed", label="vacuous above"
-        )
-    axes.set_title(f"{sweep.theorem.key} ({sweep.theorem.reading}; {sweep.policy} constants)", fontsize=9)
+        axes.axhline(0.0 if logarithms else 1.0, color="#999999", linewidth=0.8, dashes=(4, 4), label="vacuous above")
+    title = f"{sweep.theorem.key} ({sweep.theorem.reading}; {sweep.policy} constants)"
+    axes.set_title(title + (", faint where a condition is unmet" if unmet.any() else ""), fontsize=9)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, ncols=1 + (columns.shape[1] > 7))
+        axes.legend(frameon=False, ncols=1 + (values.shape[1] > len(COLOURS)))
 
 
 def _drawn(log10: NDArray[np.float64], logarithms: bool) -> NDArray[np.float64]:
-    """Values, or their logarithms; gaps where there are none."""
-    shown = np.where(np.isfinite(log10), log10, np.nan)
-    return shown if logarithms else np.power(10.0, shown)
+    """Values, or their logarithms."""
+    return log10 if logarithms else np.power(10.0, log10)
 
 
 def _symbol(name: str) -> str:

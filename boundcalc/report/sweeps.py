@@ -118,7 +118,7 @@ def facts(sweep: Sweep) -> list[tuple[str, str]]:
     rows = [
         ("statement", f"{theorem.key}: {theorem.title} [{theorem.reading}]"),
         ("source", str(theorem.source)),
-        ("formula", " and ".join(bound_text(bound) for bound in sweep.bounds)),
+        ("formula", " and ".join(bound_text(bound) for bound in (*sweep.bounds, *sweep.caps))),
     ]
     rows += [("swept", f"{name}: {_span(values)}") for name, values in sweep.axes.items()]
     given = [f"{name}={show_fraction(value)}" for name, value in sweep.inputs.items()]
@@ -247,7 +247,8 @@ def sweep_markdown(sweep: Sweep) -> str:
 def sweep_latex(sweep: Sweep) -> str:
     """A sweep as a LaTeX table for booktabs; what the values rest on is said in comments."""
     whole = _table_for_readers(sweep, LATEX)
-    unit = f"{sweep.quantity}, rounded {sweep.rounding} to {DIGITS} digits: {'; '.join(map(bound_latex, sweep.bounds))}"
+    formulas = "; ".join(bound_latex(bound) for bound in (*sweep.bounds, *sweep.caps))
+    unit = f"{sweep.quantity}, rounded {sweep.rounding} to {DIGITS} digits: {formulas}"
     return "\n".join(
         [
             f"% {unit}",
@@ -320,7 +321,7 @@ def sweep_json(sweep: Sweep) -> dict[str, Any]:
         "value": shaped(_values(sweep)),
         "status": sweep.status.tolist(),
         "expression": str(sweep.expression),
-        "latex": "; ".join(bound_latex(bound) for bound in sweep.bounds),
+        "latex": "; ".join(bound_latex(bound) for bound in (*sweep.bounds, *sweep.caps)),
         "inputs": {name: json_number(value) for name, value in sweep.inputs.items()},
         "formulas": {name: str(expr) for name, expr in sweep.formulas.items()},
         "assumed": {one.name: one.text if one.value is None else json_number(one.value) for one in sweep.assumed},

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from boundcalc.errors import InputError
 from boundcalc.notation import bound_text
 from boundcalc.report.answers import constants_json, json_number
-from boundcalc.solve import Solution
+from boundcalc.solving import Solution
 from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.verify.checks import Check
 from boundcalc.verify.runner import Result, show_bytes

@@ -65,8 +65,8 @@ def parse_axis(text: str, name: str) -> Fraction | Axis:
 
 def is_axis(text: str) -> bool:
     """Whether a text is made of numbers and ranges, rather than of a formula."""
-    parts = [item.strip() for item in normalize(text).split(",")]
-    return all(":" in part or re.fullmatch(NUMBER, part) for part in parts)
+    cleaned = normalize(text).strip()
+    return ":" in cleaned or ("," in cleaned and "(" not in cleaned) or re.fullmatch(NUMBER, cleaned) is not None
 
 
 def _listed(value: Fraction, whole: bool) -> NDArray[Any]:
@@ -143,6 +143,10 @@ def placed(axes: Mapping[str, NDArray[Any]], broadcast: bool) -> tuple[dict[str,
     points = math.prod(shape)
     if points > MOST_POINTS:
         sizes = " × ".join(f"{size}" for size in shape)
-        mend = "; broadcast=True takes them element by element" if grid and len(set(shape)) == 1 < len(shape) else ""
+        mend = (
+            "; in the library, broadcast=True takes them element by element"
+            if grid and len(set(shape)) == 1 < len(shape)
+            else ""
+        )
         raise InputError(f"{sizes} points are more than {MOST_POINTS}: take fewer values of {', '.join(axes)}{mend}")
     return arrays, shape, grid

@@ -1,14 +1,14 @@
 """The values that go into every point of a sweep, and where each came from.
 
-As in `solve.context`, an input that nobody gives is supplied by the statement, prescribed by it, or a default; here it
+As in `solving.context`, an input that nobody gives is supplied by the statement, prescribed by it, or a default; here it
 may differ from point to point.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -17,18 +17,18 @@ import numpy as np
 import sympy
 from numpy.typing import ArrayLike, NDArray
 
-from boundcalc.arrays import LogFunction, Slack, holding_range, log_function
-from boundcalc.arrays.blocks import Index, at, blocks, broadcast_shape
-from boundcalc.arrays.programs import Array, Operand
+from boundcalc.arrays.blocks import blocks
+from boundcalc.arrays.programs import Array
 from boundcalc.constants import ConstantPolicy, ConstantUse, HiddenConstant, substitute
 from boundcalc.errors import InputError, UnknownNameError
 from boundcalc.notation import bound_text, text
 from boundcalc.numerics import Rounding
-from boundcalc.parsing import Number, exact
-from boundcalc.solve import IncompleteError, check_inputs
-from boundcalc.solve.context import ITERATIONS, check_formulas
-from boundcalc.solve.solution import combined
+from boundcalc.parsing import LARGEST_EXPONENT, Number, exact
+from boundcalc.solving import IncompleteError, check_inputs
+from boundcalc.solving.context import ITERATIONS, check_formulas, demand
+from boundcalc.solving.solution import combined
 from boundcalc.sweeps.axes import placed
+from boundcalc.sweeps.point import Demand, Point, rounded
 from boundcalc.symbols import VOCABULARY, L, lookup, n, show_fraction, symbol_of
 from boundcalc.theorem import Bound, Condition, Guarantee, Theorem
 
@@ -36,37 +36,10 @@ Given = Mapping[str, "Number | sympy.Expr | ArrayLike"]
 """Inputs by name or alias, and hidden constants by name: numbers, exact or as one types them; arrays or lists of
 numbers; formulas in other symbols."""
 
-SOLVED_AT_ONCE = 1 << 14
-"""Points at which an implicit condition is solved at a time."""
+LARGEST_INPUT = 10.0**LARGEST_EXPONENT
 
-LARGEST_EXACT = math.log(2.0**53)
-"""The logarithm up to which floats hold every integer."""
-
-SNAP = 1e-12
-"""A value this close to an integer, relative to its size, is taken for that integer when it is rounded."""
-
-
-def integers(log: Array, rounding: Rounding) -> Array:
-    """The integers next to numbers given by their logarithms, at least 1; numbers beyond 2^53 as they are."""
-    with np.errstate(all="ignore"):
-        x = np.exp(log)
-        nearest = np.rint(x)
-        whole = np.where(np.abs(x - nearest) <= SNAP * x, nearest, np.ceil(x) if rounding == "up" else np.floor(x))
-        return np.where(log < LARGEST_EXACT, np.maximum(whole, 1.0), x)
-
-
-def rounded(log: Array, rounding: Rounding) -> Array:
-    """The logarithms of `integers`, however large these are."""
-    return np.where(log < LARGEST_EXACT, np.log(integers(np.minimum(log, LARGEST_EXACT), rounding)), log)
-
-
-@dataclass(frozen=True)
-class Demand:
-    """A condition small ≤ large; a `cap` is expected to hold up to some value of the unknown, not from one on."""
-
-    large: sympy.Expr
-    small: sympy.Expr
-    cap: bool = False
+CLOSE = 1e-12
+"""Two numbers this close, relative to the larger of 1 and their logarithm, count as equal in a condition."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +49,12 @@ class Assumed:
     name: str
     why: str
     value: Fraction | None
-    _inputs: Inputs = field(repr=False)
+    _point: Point = field(repr=False)
 
     @cached_property
     def log10(self) -> Array:
         """log₁₀ of the value at every point that tells it apart."""
-        return self._inputs.log(VOCABULARY[self.name].expr, base=10.0)
+        return self._point.log(VOCABULARY[self.name].expr, base=10.0)
 
     @property
     def text(self) -> str:
@@ -99,13 +72,13 @@ class Check:
     what: str
     _large: sympy.Expr = field(repr=False)
     _small: sympy.Expr = field(repr=False)
-    _inputs: Inputs = field(repr=False)
+    _point: Point = field(repr=False)
 
     @cached_property
     def fails(self) -> NDArray[np.bool]:
         """Where it does not hold, in an array that broadcasts to the sweep; equality counts as holding."""
-        slack = self._inputs.log(_quotient(self._large, self._small))
-        return slack < -SNAP * np.maximum(np.abs(self._inputs.log(self._large)), 1.0)
+        large, small = self._point.log(self._large), self._point.log(self._small)
+        return large < small - CLOSE * np.maximum(np.abs(large), 1.0)
 
 
 class Inputs:
@@ -142,8 +115,7 @@ class Inputs:
         self.arrays: dict[str, NDArray[Any]] = {}
         self._names: dict[str, str] = {}
         self._check(numbers)
-        self.values: dict[sympy.Symbol, Fraction | sympy.Expr] = dict(self.formulas)
-        self.logs: dict[str, Array] = {}
+        self.point = Point(self.arrays, self.formulas)
         self.used: set[str] = set()
         self._entered: set[sympy.Symbol] = set()
         self.assumed: list[Assumed] = []
@@ -153,7 +125,7 @@ class Inputs:
     def _check(self, numbers: Mapping[str, Number]) -> None:
         """Check every value against its domain, by the extremes of an array; find the statement's own names."""
         swept = {constant.name: constant for constant in self.swept}
-        ends: dict[str, tuple[Number, Number]] = {}
+        ends: dict[str, tuple[float, float]] = {}
         for name, array in self.laid_out.items():
             ends[name] = array.min().item(), array.max().item()
             if name in swept:
@@ -167,7 +139,8 @@ class Inputs:
         if both:
             raise InputError(f"{', '.join(sorted(both))} is given twice, as a number and as a formula; give it once")
         for name, (low, high) in ends.items():
-            VOCABULARY[name].check(exact(high, name))
+            if not (high <= LARGEST_INPUT and Fraction(high) in VOCABULARY[name].domain):
+                VOCABULARY[name].check(exact(high, name))
             if name in least:
                 self.arrays[name] = self.laid_out[name]
                 continue
@@ -217,7 +190,7 @@ class Inputs:
             else:
                 use = self.policy.use(constant, self.theorem.key)
                 self.constants.append(use)
-                self.values[constant] = use.value
+                self.point.values[constant] = use.value
         order = {name: i for i, name in enumerate(VOCABULARY)}
         for symbol in sorted(missing - self._filled, key=lambda s: order[s.name]):
             if symbol not in self._filled:
@@ -225,7 +198,7 @@ class Inputs:
 
     def _fill_one(self, symbol: sympy.Symbol, unknown: frozenset[sympy.Symbol]) -> None:
         if symbol.name in self.numbers:
-            self.values[symbol] = self.numbers[symbol.name]
+            self.point.values[symbol] = self.numbers[symbol.name]
         if symbol.name in self.numbers or symbol.name in self.arrays:
             self._filled.add(symbol)
             self.used.add(symbol.name)
@@ -241,25 +214,25 @@ class Inputs:
             self.fill(self.free(*(bound.expr for bound in own)), pending)
             expr = combined(own)
             if symbol in self.free(expr):
-                shape, parts = self.ranges(symbol, [Demand(symbol, expr)])
+                shape, parts = self.point.ranges(symbol, [Demand(symbol, expr)])
                 least = np.empty(shape)
                 for index, lower, _ in parts:
                     least[index] = lower
-                self.logs[symbol.name] = rounded(least, "up")
+                self.point.logs[symbol.name] = rounded(least, "up")
             else:
                 self._put(symbol, expr, own[0].rounding)
             why = f"the statement's own {symbol_of(symbol).quantity}"
         else:
             value, why = self._default(symbol), "default"
-            self.values[symbol] = value
+            self.point.values[symbol] = value
         self._filled.add(symbol)
-        self.assumed.append(Assumed(symbol.name, why, value, self))
+        self.assumed.append(Assumed(symbol.name, why, value, self.point))
 
     def _put(self, symbol: sympy.Symbol, expr: sympy.Expr, rounding: Rounding) -> None:
         if symbol_of(symbol).domain.integer:
-            self.logs[symbol.name] = rounded(self.log(expr), rounding)
+            self.point.logs[symbol.name] = rounded(self.point.log(expr), rounding)
         else:
-            self.values[symbol] = expr
+            self.point.values[symbol] = expr
 
     def _own(self, symbol: sympy.Symbol, pending: frozenset[sympy.Symbol]) -> tuple[Bound, ...]:
         """The statement's own bounds on an input that was not given, if they can be evaluated; never on n."""
@@ -287,86 +260,59 @@ class Inputs:
             expr, domain = self.formulas[symbol], symbol_of(symbol).domain
             if not self.free(expr) <= self._filled:
                 continue  # It depends on what is solved for.
-            log = self.log(expr)
+            log = self.point.log(expr)
             low, high = np.min(log), np.max(log)
             least = math.log(domain.lower) if domain.lower else -math.inf
             most = math.inf if domain.upper is None else math.log(domain.upper)
-            if not (low >= least - SNAP and high <= most + (-SNAP if domain.upper_open else SNAP)):
+            if not (low >= least - CLOSE and high <= most + (-CLOSE if domain.upper_open else CLOSE)):
                 value = "undefined" if np.isnan(low) else f"{np.exp(low):.6g} to {np.exp(high):.6g}"
                 raise InputError(f"{symbol.name} = {text(expr)} is {value}, not {domain}; change the formula")
-
-    def log(self, expr: sympy.Expr, base: float = math.e) -> Array:
-        """The logarithm of an expression, on the smallest shape that its inputs broadcast to."""
-        return log_function(expr, self.values, base=base, logs=self.logs.keys())({**self.arrays, **self.logs})
-
-    def ranges(
-        self, unknown: sympy.Symbol, conditions: Sequence[Demand]
-    ) -> tuple[tuple[int, ...], Iterator[tuple[Index, Operand, Operand]]]:
-        """The last range of log(unknown) in which every condition holds, as `holding_range` gives its ends.
-
-        Returns:
-            The shape of the whole, and for each block its place and the ends, which hold until the next one.
-        """
-        everything = {**self.arrays, **self.logs}
-        functions = [
-            log_function(_quotient(one.large, one.small), self.values, logs={*self.logs, unknown.name})
-            for one in conditions
-        ]
-        names = {name for function in functions for name in function.names} - {unknown.name}
-        arrays = {name: np.asarray(everything[name]) for name in names}
-        shape = broadcast_shape(arrays)
-        return shape, self._ranges(functions, [one.cap for one in conditions], arrays, shape)
-
-    def _ranges(
-        self, functions: list[LogFunction], caps: list[bool], arrays: dict[str, NDArray[Any]], shape: tuple[int, ...]
-    ) -> Iterator[tuple[Index, Operand, Operand]]:
-        slacks: list[Slack] = []
-        for index in blocks(shape, SOLVED_AT_ONCE):
-            part = np.broadcast_to(0.0, shape)[index].shape
-            known = {name: at(array, index) for name, array in arrays.items()}
-            lower: Operand = 0.0
-            upper: Operand = math.inf
-            with np.errstate(all="ignore"):
-                if slacks and slacks[0].shape == part:
-                    for slack in slacks:
-                        slack.move(known)
-                else:
-                    slacks = [
-                        Slack(function.program, {n: x for n, x in known.items() if n in function.names}, part or (1,))
-                        for function in functions
-                    ]
-                for slack, cap in zip(slacks, caps, strict=True):
-                    low, high = holding_range(slack, cap=cap)
-                    lower, upper = np.maximum(lower, low), np.minimum(upper, high)
-            yield index, np.reshape(lower, part), np.broadcast_to(upper, part or (1,)).reshape(part)
 
     def checks(self, asked: sympy.Symbol, strict: bool) -> tuple[tuple[Check, ...], tuple[str, ...]]:
         """What the statement needs, or prescribes, of the inputs in use; and notes on what cannot be checked.
 
-        As `solve.context` has it: the conditions on symbols that have a value, and the inequalities that are
+        As `solving.context` has it: the conditions on symbols that have a value, and the inequalities that are
         prescribed for inputs that were given, but for the number of iterations, where more do no harm.
         """
         prescribed = [
             bound
             for bound in self.theorem.prescriptions
-            if bound.relation != "=" and bound.symbol.name in self.given and bound.symbol.name not in ITERATIONS
+            if bound.symbol.name in self.given and bound.symbol.name not in ITERATIONS and demand(bound) != "="
         ]
         checks, notes = [], []
         for bound in (*self.theorem.conditions, *prescribed):
+            if bound.symbol == asked:
+                continue
             left = self.left(bound)
             needed = self.free(bound.expr, left)
-            open_ = {s.name for s in needed - self._filled if not isinstance(s, HiddenConstant)}
-            missing = sorted(open_ - self.given)
+            open_ = {s for s in needed - self._filled if not isinstance(s, HiddenConstant)}
+            missing = sorted({s.name for s in open_} - self.given)
             if asked in needed or (missing and bound.symbol.name not in self.given):
                 continue
+            if any(self._follows(symbol, asked) for symbol in open_):
+                continue
+            required = replace(bound, relation=demand(bound))
             kind = "condition" if isinstance(bound, Condition) else "prescription"
             if missing and strict:
-                notes.append(f"{kind} not checked: {bound_text(bound)}; give {', '.join(missing)}")
+                notes.append(f"{kind} not checked: {bound_text(required)}; give {', '.join(missing)}")
                 continue
             self.fill(needed)
-            large, small = (left, bound.expr) if bound.relation == ">=" else (bound.expr, left)
-            checks.append(Check(f"{kind} {bound_text(bound)}", large, small, self))
+            large, small = (left, bound.expr) if required.relation == ">=" else (bound.expr, left)
+            checks.append(Check(f"{kind} {bound_text(required)}", large, small, self.point))
         return tuple(checks), tuple(notes)
+
+    def _follows(
+        self, symbol: sympy.Symbol, unknown: sympy.Symbol, above: frozenset[sympy.Symbol] = frozenset()
+    ) -> bool:
+        """Whether the value of an input that nobody gave is prescribed in terms of the unknown."""
+        if symbol.name in self.given or symbol == unknown or symbol in above:
+            return False
+        own = self._own(symbol, frozenset())
+        expr = self.theorem.supplies.get(symbol, combined(own) if own else None)
+        if expr is None or symbol in self.free(expr):
+            return False
+        free = self.free(expr)
+        return unknown in free or any(self._follows(s, unknown, above | {symbol}) for s in free)
 
     def require_complete(self, quantity: str) -> None:
         """Refuse what was assumed.
@@ -382,10 +328,6 @@ class Inputs:
                 f"--strict: {self.theorem.key} {quantity} would assume {', '.join(inputs + constants)}; "
                 f"give {' '.join(missing)}"
             )
-
-
-def _quotient(over: sympy.Expr, under: sympy.Expr) -> sympy.Expr:
-    return sympy.Mul(over, sympy.Pow(under, -1, evaluate=False), evaluate=False)
 
 
 def _constant(theorem: Theorem, name: str) -> HiddenConstant | None:

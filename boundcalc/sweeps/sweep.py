@@ -13,28 +13,30 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from boundcalc.arrays.programs import Array, Operand
+from boundcalc.arrays.programs import Array
 from boundcalc.constants import ConstantPolicy, ConstantUse, explicit
 from boundcalc.errors import InputError
 from boundcalc.notation import bound_text, text
 from boundcalc.numerics import Rounding
-from boundcalc.solve import UNIT, quantity_symbols
-from boundcalc.solve.solution import combined
-from boundcalc.sweeps.inputs import LARGEST_EXACT, Assumed, Check, Demand, Given, Inputs, integers
+from boundcalc.solving import UNIT, quantity_symbols
+from boundcalc.solving.solution import combined
+from boundcalc.sweeps.inputs import Assumed, Check, Given, Inputs
+from boundcalc.sweeps.point import LARGEST_EXACT, Demand, Point, integers
 from boundcalc.symbols import m, symbol_of
 from boundcalc.theorem import Bound, Guarantee, Theorem
 
 LN10 = math.log(10)
 
-NOT_PROVEN = "integers are rounded in double precision and not proven: above 10^14 the last digits may be off"
+NOT_PROVEN = "integers are rounded in double precision and not proven: above 10^12 the last digits may be off"
 
 
 @dataclass(frozen=True, eq=False)
 class Ends:
     """log₁₀ of the ends of what conditions on a symbol admit.
 
-    The lower end is ∞ where a condition cannot be met at all, the upper one where nothing bounds the symbol above; both
-    are NaN where a condition is undefined. Nothing is admitted where `empty`. `several`: more than one condition.
+    Each condition counts by the last range in which it holds, the one at the largest values. The lower end is ∞ where a
+    condition cannot be met at all, the upper one where nothing bounds the symbol above; NaN where no end was found.
+    Nothing is admitted where `empty`: there the last ranges exclude each other. `several`: more than one condition.
     """
 
     lower: Array
@@ -48,6 +50,7 @@ class Sweep:
     """A quantity of a statement at every point of a sweep, and everything that went in.
 
     Attributes:
+        bounds, caps: the inequalities on the symbol, and those on other symbols that it has to satisfy too.
         axes: the arrays that were given, by name, in order.
         grid: whether they span an outer grid, one dimension of `shape` each; else they were broadcast as numpy does.
         log10: log₁₀ of the bound before rounding, of the shape of the sweep; where the symbol stands on both sides of
@@ -65,6 +68,7 @@ class Sweep:
     symbol: sympy.Symbol
     relation: str
     bounds: tuple[Bound, ...]
+    caps: tuple[Bound, ...]
     axes: Mapping[str, NDArray[Any]]
     grid: bool
     shape: tuple[int, ...]
@@ -79,7 +83,8 @@ class Sweep:
     provenance: str
     checks: tuple[Check, ...]
     notes: tuple[str, ...]
-    _inputs: Inputs = field(repr=False)
+    _point: Point = field(repr=False)
+    _laid_out: Mapping[str, NDArray[Any]] = field(repr=False)
 
     @property
     def expression(self) -> sympy.Expr:
@@ -100,15 +105,16 @@ class Sweep:
     def value(self) -> Array:
         """The values: integers rounded to the safe side, beyond 2^53 as they are; ∞ beyond 10^308.
 
-        Integers are rounded in double precision and not proven, as those of `evaluate` are.
+        They are computed and rounded in double precision, not proven as those of `evaluate` are: what cannot be told
+        from an integer counts as one, and above some 10^12 a value may be off by more than one.
         """
         log = self.log10 * LN10
         with np.errstate(all="ignore"):
-            return integers(log, self.rounding) if self.whole else np.exp(log)
+            return np.where(log == -math.inf, math.nan, integers(log, self.rounding)) if self.whole else np.exp(log)
 
     def points(self, name: str) -> NDArray[Any]:
         """The values of an axis at every point."""
-        return np.broadcast_to(self._inputs.laid_out[name], self.shape)
+        return np.broadcast_to(self._laid_out[name], self.shape)
 
     @cached_property
     def unmet(self) -> NDArray[np.bool]:
@@ -140,7 +146,7 @@ class Sweep:
         """Where an error bound is at least 1, or the probability is at most 0."""
         nothing = np.zeros((), bool)
         if guarantee.probability is not None:
-            nothing = ~(self._inputs.log(guarantee.probability) > -math.inf)
+            nothing = ~(self._point.log(guarantee.probability) > -math.inf)
         return nothing | (self.log10 >= 0) if self.symbol.name in ("error", "gap", "gap_uniform") else nothing
 
 
@@ -188,7 +194,7 @@ def sweep(
         log10 = np.where(ends.empty, math.nan, ends.lower)
     else:
         ends = None
-        log10 = inputs.log(combined(bounds), base=10.0)
+        log10 = inputs.point.log(combined(bounds), base=10.0)
     if log10.shape != inputs.shape:
         log10 = np.array(np.broadcast_to(log10, inputs.shape))
     return Sweep(
@@ -197,6 +203,7 @@ def sweep(
         symbol=symbol,
         relation=bounds[0].relation,
         bounds=bounds,
+        caps=caps,
         axes=inputs.axes,
         grid=inputs.grid,
         shape=inputs.shape,
@@ -211,7 +218,8 @@ def sweep(
         provenance=next((bound.provenance for bound in bounds if bound.provenance), theorem.provenance),
         checks=checks,
         notes=(*_notes(inputs, name, symbols, bounds, caps), *notes),
-        _inputs=inputs,
+        _point=inputs.point,
+        _laid_out=inputs.laid_out,
     )
 
 
@@ -229,7 +237,7 @@ def _ends(inputs: Inputs, symbol: sympy.Symbol, bounds: tuple[Bound, ...], caps:
         if bound.relation == "<=":
             large, small = small, large
         demands.append(Demand(large, small, cap=bound in caps))
-    shape, parts = inputs.ranges(symbol, demands)
+    shape, parts = inputs.point.ranges(symbol, demands)
     lower, upper, empty = np.empty(shape), np.empty(shape), np.empty(shape, bool)
     for index, low, high in parts:
         lower[index], upper[index] = low / LN10, high / LN10
@@ -237,14 +245,13 @@ def _ends(inputs: Inputs, symbol: sympy.Symbol, bounds: tuple[Bound, ...], caps:
     return Ends(lower, upper, empty, several=bool(caps))
 
 
-def _nothing_between(lower: Operand, upper: Operand) -> NDArray[np.bool]:
+def _nothing_between(lower: Array, upper: Array) -> NDArray[np.bool]:
     """Where no integer lies between numbers given by their logarithms."""
-    empty = np.atleast_1d(upper < lower)
-    close = np.atleast_1d((upper - lower < math.log(2)) & (lower < LARGEST_EXACT)) & ~empty
+    empty = np.asarray(upper < lower)
+    close = (upper - lower < math.log(2)) & (lower < LARGEST_EXACT) & ~empty
     if close.any():
-        low, high = (np.atleast_1d(end)[close] for end in np.broadcast_arrays(lower, upper))
-        empty[close] = integers(high, "down") < integers(low, "up")
-    return empty.reshape(np.shape(lower))
+        empty[close] = integers(upper[close], "down") < integers(lower[close], "up")
+    return empty
 
 
 def _notes(

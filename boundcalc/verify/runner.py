@@ -28,7 +28,7 @@ from boundcalc.constants import ConstantPolicy, ConstantUse
 from boundcalc.data import Dataset, load, split
 from boundcalc.errors import InputError
 from boundcalc.estimate.radius import RadiusCertificate, certify_radius, search_bytes
-from boundcalc.solve import UNIT, Assumed, IncompleteError, Solution, check_inputs, evaluate
+from boundcalc.solving import UNIT, Assumed, IncompleteError, Solution, check_inputs, evaluate
 from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.theorem import Theorem
 from boundcalc.train.dense import DenseEngine, fitting_trials

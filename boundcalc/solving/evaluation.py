@@ -11,10 +11,10 @@ from boundcalc.constants import ConstantPolicy
 from boundcalc.errors import InputError, UnknownNameError
 from boundcalc.notation import text
 from boundcalc.numerics import Values, holds
-from boundcalc.solve.answer import Answer, admitted
-from boundcalc.solve.context import Context, Given, positive
-from boundcalc.solve.ends import domain_end, domain_of, explicit_end
-from boundcalc.solve.solution import End, Solution, combined
+from boundcalc.solving.answer import Answer, admitted
+from boundcalc.solving.context import Context, Given, positive
+from boundcalc.solving.ends import domain_end, domain_of, explicit_end
+from boundcalc.solving.solution import End, Solution, combined
 from boundcalc.symbols import QUANTITIES, lookup, m, symbol_of
 from boundcalc.theorem import Bound, Guarantee, Theorem
 

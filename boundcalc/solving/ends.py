@@ -21,8 +21,8 @@ from boundcalc.numerics import (
     round_significant,
     round_to_integer,
 )
-from boundcalc.solve.admissible import Edge, Inequality
-from boundcalc.solve.solution import End
+from boundcalc.solving.admissible import Edge, Inequality
+from boundcalc.solving.solution import End
 from boundcalc.symbols import POSITIVE, Domain, show_fraction, symbol_of
 
 _BITS = 512

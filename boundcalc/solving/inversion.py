@@ -10,11 +10,11 @@ import sympy
 from boundcalc.constants import ConstantPolicy, explicit, substitute
 from boundcalc.errors import InputError, UnknownNameError
 from boundcalc.notation import RELATIONS, bound_text, text
-from boundcalc.solve.admissible import Inequality
-from boundcalc.solve.answer import admitted, equal
-from boundcalc.solve.context import Context, Given, demand
-from boundcalc.solve.evaluation import UNIT, evaluate, solution_of
-from boundcalc.solve.solution import Solution
+from boundcalc.solving.admissible import Inequality
+from boundcalc.solving.answer import admitted, equal
+from boundcalc.solving.context import Context, Given, demand
+from boundcalc.solving.evaluation import UNIT, evaluate, solution_of
+from boundcalc.solving.solution import Solution
 from boundcalc.symbols import ALIASES, L, lookup, symbol_of
 from boundcalc.theorem import Bound, Condition, Guarantee, Prescription, Theorem
 

@@ -5,10 +5,10 @@ the answer is the set of its values at which they hold. Answers are rounded to t
 true, and substituted back.
 """
 
-from boundcalc.solve.context import IncompleteError, check_inputs
-from boundcalc.solve.evaluation import UNIT, bound_holds, evaluate, quantity_symbols
-from boundcalc.solve.inversion import solve
-from boundcalc.solve.solution import Assumed, End, Solution
+from boundcalc.solving.context import IncompleteError, check_inputs
+from boundcalc.solving.evaluation import UNIT, bound_holds, evaluate, quantity_symbols
+from boundcalc.solving.inversion import solve
+from boundcalc.solving.solution import Assumed, End, Solution
 
 __all__ = [
     "UNIT",

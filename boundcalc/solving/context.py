@@ -26,9 +26,9 @@ from boundcalc.numerics import (
     round_to_integer,
 )
 from boundcalc.parsing import Number, exact
-from boundcalc.solve.admissible import Inequality, admissible
-from boundcalc.solve.ends import domain_of, end_of, log_range
-from boundcalc.solve.solution import Assumed, End, combined, show_value
+from boundcalc.solving.admissible import Inequality, admissible
+from boundcalc.solving.ends import domain_of, end_of, log_range
+from boundcalc.solving.solution import Assumed, End, combined, show_value
 from boundcalc.symbols import VOCABULARY, L, lookup, n, show_fraction, symbol_of
 from boundcalc.theorem import Bound, Condition, Guarantee, Prescription, Relation, Theorem
 

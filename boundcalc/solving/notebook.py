@@ -8,7 +8,7 @@ from html import escape
 from boundcalc.display import table_html
 from boundcalc.mathml import from_latex
 from boundcalc.notation import LATEX_RELATIONS, bound_mathml, latex
-from boundcalc.solve.solution import Solution, show_value
+from boundcalc.solving.solution import Solution, show_value
 from boundcalc.symbols import VOCABULARY, show_fraction
 
 

@@ -24,7 +24,7 @@ from flint import arb, ctx
 from boundcalc.constants import HiddenConstant, Notation, explicit, substitute
 from boundcalc.errors import NumericsError
 from boundcalc.numerics import Values, enclose
-from boundcalc.solve.admissible import Inequality, tidy
+from boundcalc.solving.admissible import Inequality, tidy
 
 _BITS = 256
 _AGREES = arb(2) ** -100

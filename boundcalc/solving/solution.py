@@ -96,12 +96,12 @@ class Solution:
     notes: tuple[str, ...] = ()
 
     def _repr_latex_(self) -> str:
-        from boundcalc.solve.notebook import solution_latex
+        from boundcalc.solving.notebook import solution_latex
 
         return f"${solution_latex(self)}$"
 
     def _repr_html_(self) -> str:
-        from boundcalc.solve.notebook import solution_html
+        from boundcalc.solving.notebook import solution_html
 
         return solution_html(self)
 

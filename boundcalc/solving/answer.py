@@ -18,10 +18,10 @@ from boundcalc.numerics import (
     round_to_integer,
 )
 from boundcalc.parsing import LARGEST_EXPONENT
-from boundcalc.solve.admissible import Edge, Inequality, Piece, admissible
-from boundcalc.solve.closed_form import closed_form
-from boundcalc.solve.ends import domain_of, end_of, log_range
-from boundcalc.solve.solution import End, Status
+from boundcalc.solving.admissible import Edge, Inequality, Piece, admissible
+from boundcalc.solving.closed_form import closed_form
+from boundcalc.solving.ends import domain_of, end_of, log_range
+from boundcalc.solving.solution import End, Status
 from boundcalc.symbols import Domain
 
 
