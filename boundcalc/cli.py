@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sympy import Expr
 
     from boundcalc.constants import ConstantPolicy
+    from boundcalc.solving import Solution
     from boundcalc.theorem import Theorem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -152,72 +153,59 @@ def show(theorem: str, form: str, theorem_files: tuple[Path, ...], reading: str,
     _print(_shown("json" if as_json else form, found))
 
 
+def _statement_options(command: Command) -> Command:
+    """The inputs and options of a command that answers one question of one statement."""
+    for option in (_json_option, _reading_option, _theorems_option, _constant_options):
+        command = option(command)
+    return click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")(command)
+
+
 @cli.command("eval")
 @click.argument("theorem")
 @click.argument("quantity")
-@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
-@_constant_options
-@_theorems_option
-@_reading_option
-@_json_option
-def evaluate_quantity(
-    theorem: str,
-    quantity: str,
-    values: tuple[str, ...],
-    settings: tuple[str, ...],
-    constants_file: Path | None,
-    strict: bool,
-    theorem_files: tuple[Path, ...],
-    reading: str,
-    as_json: bool,
-) -> None:
+@_statement_options
+def evaluate_quantity(theorem: str, quantity: str, **options: Any) -> None:
     """Evaluate a QUANTITY of a THEOREM: width, step-size, iterations, samples, error, radius or loss."""
-    from boundcalc.catalogue import load
-    from boundcalc.report.answers import solution_json, solution_text
     from boundcalc.solving import evaluate
 
-    found = load(theorem_files).find(theorem, reading)
-    policy = _policy(settings, constants_file)
-    policy.check_names((found.key, constant) for constant in found.constants)
-    solution = evaluate(found, quantity, parse_inputs(values), policy, strict=strict)
-    _print(solution_json(solution) if as_json else solution_text(solution))
-    if solution.status == "empty":
-        sys.exit(INFEASIBLE)
+    _print_solution(evaluate, theorem, quantity, **options)
 
 
 @cli.command("solve")
 @click.argument("theorem")
 @click.argument("unknown")
-@click.argument("values", nargs=-1, metavar="QUANTITY=VALUE [NAME=VALUE]...")
-@_constant_options
-@_theorems_option
-@_reading_option
-@_json_option
-def solve_for(
-    theorem: str,
-    unknown: str,
-    values: tuple[str, ...],
-    settings: tuple[str, ...],
-    constants_file: Path | None,
-    strict: bool,
-    theorem_files: tuple[Path, ...],
-    reading: str,
-    as_json: bool,
-) -> None:
+@_statement_options
+def solve_for(theorem: str, unknown: str, **options: Any) -> None:
     """Solve a THEOREM for an UNKNOWN: any of its symbols, or one of its hidden constants.
 
     \b
     boundcalc solve cao2020/cor3.3 epsilon width=1e40 L=3 gamma=0.2
     boundcalc solve cao2020/thm3.1 width "tau=R*m^(-1/2)" R=1 L=2
     """
+    from boundcalc.solving import solve
+
+    _print_solution(solve, theorem, unknown, **options)
+
+
+def _print_solution(
+    answer: Callable[..., Solution],
+    theorem: str,
+    asked: str,
+    values: tuple[str, ...],
+    settings: tuple[str, ...],
+    constants_file: Path | None,
+    strict: bool,
+    theorem_files: tuple[Path, ...],
+    reading: str,
+    as_json: bool,
+) -> None:
     from boundcalc.catalogue import load
     from boundcalc.report.answers import solution_json, solution_text
-    from boundcalc.solving import solve
 
     found = load(theorem_files).find(theorem, reading)
     policy = _policy(settings, constants_file)
     policy.check_names((found.key, constant) for constant in found.constants)
-    solution = solve(found, unknown, parse_inputs(values), policy, strict=strict)
+    solution = answer(found, asked, parse_inputs(values), policy, strict=strict)
     _print(solution_json(solution) if as_json else solution_text(solution))
     if solution.status == "empty":
         sys.exit(INFEASIBLE)
