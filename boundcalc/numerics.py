@@ -261,18 +261,26 @@ def _round(expr: sympy.Expr, values: Values, rounding: Rounding, exponent: int) 
     A ball that holds no integer decides it; a value that is itself an integer straddles one at every precision, so it
     is looked for in exact arithmetic too. Where both fail, the safe side of the ball is returned, not proven best.
     """
-    for attempt, precision in enumerate(PRECISIONS):
+    rounded: list[int] = []
+    tried = False
+    for precision in PRECISIONS:
         with ctx.workprec(precision):
             # A power of ten that is an integer is exact.
             unit = arb(10) ** abs(exponent)
-            ends = _ends(_enclose(expr, values) / unit if exponent > 0 else _enclose(expr, values) * unit)
+            scaled_ball = _enclose(expr, values) / unit if exponent > 0 else _enclose(expr, values) * unit
+            if not scaled_ball.is_finite():  # a difference that has lost all digits at this precision
+                continue
+            ends = _ends(scaled_ball)
         rounded = [int(-(-end // 1) if rounding == "up" else end // 1) for end in ends]
         if rounded[0] == rounded[1]:
             return IntegerBound(rounded[0], True)
-        exact = _exact(expr, values) if attempt == 0 else None
+        exact = None if tried else _exact(expr, values)
+        tried = True
         if exact is not None:
             scaled = exact / Fraction(10) ** exponent
             return IntegerBound(int(-(-scaled // 1) if rounding == "up" else scaled // 1), True)
+    if not rounded:
+        raise NumericsError(f"no precision encloses {expr}; change an input")
     return IntegerBound(rounded[1] if rounding == "up" else rounded[0], False)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import reduce
 from operator import add, mul
+from typing import Any
 
 import numpy as np
 import pytest
@@ -267,7 +268,7 @@ WIDTH = CATALOGUE["chen2019/thm2.1"].conditions[0].expr
 CONSTANTS = {c: ConstantPolicy().use(c, "").value for c in WIDTH.free_symbols if isinstance(c, HiddenConstant)}
 
 
-def grid() -> dict[str, np.ndarray]:
+def grid() -> dict[str, Any]:
     return {
         "L": np.arange(2, 9)[:, None, None],
         "R": np.geomspace(1e-3, 1e3, 5)[:, None],
@@ -361,7 +362,7 @@ def test_what_is_missing_or_does_not_fit_is_named() -> None:
 
 def test_a_notation_is_what_it_stands_for() -> None:
     formula = next(iter(WIDTH.atoms(Notation)))
-    values = {**grid(), "C_m": 3.0, "k_m": 1.5, "p_L": 2.0, "p_R": 0.5}
+    values: dict[str, Any] = {**grid(), "C_m": 3.0, "k_m": 1.5, "p_L": 2.0, "p_R": 0.5}
     assert np.allclose(log_function(formula, {})(values), log_function(formula.explicit(), {})(values), rtol=1e-14)
 
 
@@ -461,18 +462,23 @@ def test_a_bound_that_is_not_positive_holds_by_itself() -> None:
     assert (upper == math.inf).all()
 
 
-def test_the_next_block_is_solved_in_the_same_memory() -> None:
-    program = slack_program([(m, R * sympy.log(n * m))], {}, logs=["m"])
-    blocks_ = [
-        {"R": np.array([10.0, 1e9]), "n": np.array([5.0, 7.0])},
-        {"R": np.array([0.01, 3.0]), "n": np.array([2.0, 1e3])},
+@pytest.mark.parametrize(
+    ("large", "small", "caps"),
+    [(m, R * sympy.log(n * m), False), (R, m * sympy.log(m), True), (m, R + m**2 / n, False)],
+    ids=str,
+)
+def test_the_next_block_is_solved_in_the_same_memory(large: sympy.Expr, small: sympy.Expr, caps: bool) -> None:
+    program = slack_program([(large, small), (m, n)], {}, logs=["m", "R"])
+    points = [
+        {"R": np.log([10.0, 1e9]), "n": np.array([5.0, 7.0])},
+        {"R": np.log([2.0, 30.0]), "n": np.array([2.0, 1e3])},
     ]
     with np.errstate(all="ignore"):
-        alone = [Conditions(program, block, (2,)).ranges([False])[0] for block in blocks_]
-        solver = Conditions(program, blocks_[0], (2,))
-        for block, wanted in zip([*blocks_, blocks_[0]], [*alone, alone[0]], strict=True):
-            solver.move(block)
-            assert np.array_equal(solver.ranges([False])[0], wanted)
+        alone = [Conditions(program, block, (2,)).ranges([caps, False]) for block in points]
+        solver = Conditions(program, points[0], (2,))
+        for i in (1, 0, 1):
+            solver.move(points[i])
+            assert np.array_equal(solver.ranges([caps, False]), alone[i])
 
 
 @settings(deadline=None, max_examples=25)

@@ -116,7 +116,7 @@ def as_numpy(bound: Bound | sympy.Expr, policy: ConstantPolicy = UNIT, key: str 
     """The natural logarithm of a bound's right-hand side, as a function of arrays.
 
         width = as_numpy(CATALOGUE["zou2019"].conditions[0])
-        width({"n": [100, 1000], "L": 5, "phi": 0.1})      # array([57.8…, 76.2…]): log m
+        width({"n": [100, 1000], "L": 5, "phi": 0.1})      # array([65.3…, 83.7…]), log m
 
     Args:
         bound: an inequality of a statement, or any formula.

@@ -71,20 +71,29 @@ class Affine:
 
 def affine(coefficients: tuple[float, ...], constant: float = 0.0) -> Operation | Affine:
     """The operation constant + Σ coefficient·x, as the simplest that it is."""
-    return (_TWO_TERMS.get(coefficients) if constant == 0 else None) or Affine(coefficients, constant)
+    return (_SIMPLE_SUMS.get(coefficients) if constant == 0 else None) or Affine(coefficients, constant)
 
 
 def _weighted_sum(terms: Iterable[tuple[Operand, float]], constant: float, room: Room) -> Operand:
     sum_: Operand = constant
     for x, coefficient in terms:
-        into = room if room is not None and np.shape(x) == room.shape else None
         if coefficient not in (1, -1):
-            x = np.multiply(x, coefficient, out=None if sum_ is room else into)
+            # The sum so far may be in the room already.
+            x = np.multiply(x, coefficient, out=room if _fills(room, x) and sum_ is not room else None)
         if coefficient != -1 and _is_zero(sum_):
             sum_ = x
         else:
-            sum_ = (np.subtract if coefficient == -1 else np.add)(sum_, x, out=into)
+            add = np.subtract if coefficient == -1 else np.add
+            sum_ = add(sum_, x, out=room if _fills(room, sum_, x) else None)
     return sum_
+
+
+def _fills(room: Room, *parts: Operand) -> bool:
+    """Whether a result of these operands has the shape of the room."""
+    if room is None:
+        return False
+    shapes = [np.shape(part) for part in parts]
+    return room.shape in shapes or (len(parts) > 1 and np.broadcast_shapes(*shapes) == room.shape)
 
 
 def _is_zero(x: Operand) -> bool:
@@ -176,7 +185,7 @@ PLUS = Operation(lambda x, y, room: np.add(x, y, out=room), lambda _, x, dx, roo
 MINUS = Operation(
     lambda x, y, room: np.subtract(x, y, out=room), lambda _, x, dx, room: np.subtract(dx[0], dx[1], out=room)
 )
-_TWO_TERMS: Mapping[tuple[float, ...], Operation] = {(1.0, 1.0): PLUS, (1.0, -1.0): MINUS}
+_SIMPLE_SUMS: Mapping[tuple[float, ...], Operation] = {(1.0,): COPY, (1.0, 1.0): PLUS, (1.0, -1.0): MINUS}
 TIMES = Operation(lambda x, y, room: np.multiply(x, y, out=room), lambda _, x, dx, room: dx[0] * x[1] + x[0] * dx[1])
 POWER = Operation(_power, lambda y, x, dx, room: x[1] * y / x[0] * dx[0])
 """x^p for a number p."""

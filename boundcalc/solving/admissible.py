@@ -49,6 +49,10 @@ class Inequality:
     right: sympy.Expr
     name: str = ""
 
+    def has(self, symbol: sympy.Symbol) -> bool:
+        """Whether the symbol occurs on either side."""
+        return symbol in self.left.free_symbols | self.right.free_symbols
+
 
 @dataclass(frozen=True)
 class Edge:

@@ -88,7 +88,7 @@ def evaluate(
     caps = tuple(
         bound
         for bound in theorem.conditions
-        if bound.symbol != symbol and bound.expr.has(symbol) and not bound.implicit and symbol == m
+        if symbol == m != bound.symbol and not bound.implicit and context.inequality(bound).has(symbol)
     )
     needed = {s for bound in (*bounds, *caps) for s in context.needs(bound)}
     context.fill(needed - {symbol}, frozenset({symbol}))

@@ -116,7 +116,7 @@ def _inequalities_in(
     for bound in context.theorem.bounds:
         one = context.inequality(bound)
         right = substitute(one.right, ties)
-        if symbol not in one.left.free_symbols | right.free_symbols:
+        if not Inequality(one.left, one.relation, right).has(symbol):
             continue
         own = one.left == symbol
         if not own and bound.symbol not in context.given:

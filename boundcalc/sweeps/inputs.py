@@ -1,7 +1,7 @@
 """The values that go into every point of a sweep, and where each came from.
 
-As in `solving.context`, an input that nobody gives is supplied by the statement, prescribed by it, or a default; here it
-may differ from point to point.
+As in `solving.context`, an input that nobody gives is supplied by the statement, prescribed by it, or a default; here
+it may differ from point to point.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from boundcalc.solving import IncompleteError, check_inputs
 from boundcalc.solving.context import ITERATIONS, check_formulas, demand
 from boundcalc.solving.solution import combined
 from boundcalc.sweeps.axes import placed
-from boundcalc.sweeps.point import Demand, Point, rounded
-from boundcalc.symbols import VOCABULARY, L, lookup, n, show_fraction, symbol_of
+from boundcalc.sweeps.points import Demand, Points, rounded
+from boundcalc.symbols import VOCABULARY, L, Symbol, lookup, n, show_fraction, symbol_of
 from boundcalc.theorem import Bound, Condition, Guarantee, Theorem
 
 Given = Mapping[str, "Number | sympy.Expr | ArrayLike"]
@@ -49,12 +49,12 @@ class Assumed:
     name: str
     why: str
     value: Fraction | None
-    _point: Point = field(repr=False)
+    _points: Points = field(repr=False)
 
     @cached_property
     def log10(self) -> Array:
         """log₁₀ of the value at every point that tells it apart."""
-        return self._point.log(VOCABULARY[self.name].expr, base=10.0)
+        return self._points.log(VOCABULARY[self.name].expr, base=10.0)
 
     @property
     def text(self) -> str:
@@ -72,12 +72,12 @@ class Check:
     what: str
     _large: sympy.Expr = field(repr=False)
     _small: sympy.Expr = field(repr=False)
-    _point: Point = field(repr=False)
+    _points: Points = field(repr=False)
 
     @cached_property
     def fails(self) -> NDArray[np.bool]:
         """Where it does not hold, in an array that broadcasts to the sweep; equality counts as holding."""
-        large, small = self._point.log(self._large), self._point.log(self._small)
+        large, small = self._points.log(self._large), self._points.log(self._small)
         return large < small - CLOSE * np.maximum(np.abs(large), 1.0)
 
 
@@ -115,9 +115,10 @@ class Inputs:
         self.arrays: dict[str, NDArray[Any]] = {}
         self._names: dict[str, str] = {}
         self._check(numbers)
-        self.point = Point(self.arrays, self.formulas)
+        self.points = Points(self.arrays, self.formulas)
         self.used: set[str] = set()
         self._entered: set[sympy.Symbol] = set()
+        self._free: dict[sympy.Expr, set[sympy.Symbol]] = {}
         self.assumed: list[Assumed] = []
         self.constants: list[ConstantUse] = []
         self._filled: set[sympy.Symbol] = set()
@@ -134,13 +135,13 @@ class Inputs:
                 self.arrays[name] = array
             elif VOCABULARY[name].domain.integer and array.dtype.kind == "f":
                 _check_whole(array, name)
-        least = check_inputs(self.theorem, {**numbers, **{name: low for name, (low, _) in ends.items()}})
+        lows = {name: _as_exact(low, VOCABULARY[name]) for name, (low, _) in ends.items()}
+        least = check_inputs(self.theorem, {**numbers, **lows})
         both = {symbol.name for symbol in self.formulas} & least.keys()
         if both:
             raise InputError(f"{', '.join(sorted(both))} is given twice, as a number and as a formula; give it once")
         for name, (low, high) in ends.items():
-            if not (high <= LARGEST_INPUT and Fraction(high) in VOCABULARY[name].domain):
-                VOCABULARY[name].check(exact(high, name))
+            VOCABULARY[name].check(exact(_as_exact(high, VOCABULARY[name]), name))
             if name in least:
                 self.arrays[name] = self.laid_out[name]
                 continue
@@ -164,7 +165,11 @@ class Inputs:
 
     def free(self, *expressions: sympy.Expr) -> set[sympy.Symbol]:
         """The symbols, constants included, that expressions need when formulas are put in."""
-        found: set[sympy.Symbol] = set().union(*(expr.free_symbols for expr in expressions))
+        found: set[sympy.Symbol] = set()
+        for expr in expressions:
+            if expr not in self._free:
+                self._free[expr] = expr.free_symbols
+            found |= self._free[expr]
         for symbol in found & self.formulas.keys():
             self._entered.add(symbol)
             found = (found - {symbol}) | self.formulas[symbol].free_symbols
@@ -190,7 +195,7 @@ class Inputs:
             else:
                 use = self.policy.use(constant, self.theorem.key)
                 self.constants.append(use)
-                self.point.values[constant] = use.value
+                self.points.values[constant] = use.value
         order = {name: i for i, name in enumerate(VOCABULARY)}
         for symbol in sorted(missing - self._filled, key=lambda s: order[s.name]):
             if symbol not in self._filled:
@@ -198,7 +203,7 @@ class Inputs:
 
     def _fill_one(self, symbol: sympy.Symbol, unknown: frozenset[sympy.Symbol]) -> None:
         if symbol.name in self.numbers:
-            self.point.values[symbol] = self.numbers[symbol.name]
+            self.points.values[symbol] = self.numbers[symbol.name]
         if symbol.name in self.numbers or symbol.name in self.arrays:
             self._filled.add(symbol)
             self.used.add(symbol.name)
@@ -214,25 +219,25 @@ class Inputs:
             self.fill(self.free(*(bound.expr for bound in own)), pending)
             expr = combined(own)
             if symbol in self.free(expr):
-                shape, parts = self.point.ranges(symbol, [Demand(symbol, expr)])
+                shape, parts = self.points.ranges(symbol, [Demand(symbol, expr)])
                 least = np.empty(shape)
                 for index, lower, _ in parts:
                     least[index] = lower
-                self.point.logs[symbol.name] = rounded(least, "up")
+                self.points.logs[symbol.name] = rounded(least, "up")
             else:
                 self._put(symbol, expr, own[0].rounding)
             why = f"the statement's own {symbol_of(symbol).quantity}"
         else:
             value, why = self._default(symbol), "default"
-            self.point.values[symbol] = value
+            self.points.values[symbol] = value
         self._filled.add(symbol)
-        self.assumed.append(Assumed(symbol.name, why, value, self.point))
+        self.assumed.append(Assumed(symbol.name, why, value, self.points))
 
     def _put(self, symbol: sympy.Symbol, expr: sympy.Expr, rounding: Rounding) -> None:
         if symbol_of(symbol).domain.integer:
-            self.point.logs[symbol.name] = rounded(self.point.log(expr), rounding)
+            self.points.logs[symbol.name] = rounded(self.points.log(expr), rounding)
         else:
-            self.point.values[symbol] = expr
+            self.points.values[symbol] = expr
 
     def _own(self, symbol: sympy.Symbol, pending: frozenset[sympy.Symbol]) -> tuple[Bound, ...]:
         """The statement's own bounds on an input that was not given, if they can be evaluated; never on n."""
@@ -260,7 +265,7 @@ class Inputs:
             expr, domain = self.formulas[symbol], symbol_of(symbol).domain
             if not self.free(expr) <= self._filled:
                 continue  # It depends on what is solved for.
-            log = self.point.log(expr)
+            log = self.points.log(expr)
             low, high = np.min(log), np.max(log)
             least = math.log(domain.lower) if domain.lower else -math.inf
             most = math.inf if domain.upper is None else math.log(domain.upper)
@@ -298,7 +303,7 @@ class Inputs:
                 continue
             self.fill(needed)
             large, small = (left, bound.expr) if required.relation == ">=" else (bound.expr, left)
-            checks.append(Check(f"{kind} {bound_text(required)}", large, small, self.point))
+            checks.append(Check(f"{kind} {bound_text(required)}", large, small, self.points))
         return tuple(checks), tuple(notes)
 
     def _follows(
@@ -360,6 +365,12 @@ def _kind(value: Any, name: str) -> Number | sympy.Expr | NDArray[Any]:
     if array.dtype.kind not in "iuf":
         raise InputError(f"{name}: values of type {array.dtype} are no numbers; give integers or floats")
     return array if array.ndim else array.item()
+
+
+def _as_exact(end: float, symbol: Symbol) -> Number:
+    """An end of an array, exactly, if it lies in the symbol's domain; else as it is, to be shown in a message."""
+    inside = LARGEST_INPUT >= end >= 1 / LARGEST_INPUT and Fraction(end) in symbol.domain
+    return Fraction(end) if inside else end
 
 
 def _in_vocabulary(expr: sympy.Expr) -> sympy.Expr:

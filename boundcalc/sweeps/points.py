@@ -60,7 +60,7 @@ class Demand:
                 yield Demand(large, small, self.cap)
 
 
-class Point:
+class Points:
     """What every symbol stands for: a number or a formula, an array of values, or one of their logarithms."""
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], values: Mapping[sympy.Symbol, sympy.Expr]) -> None:

@@ -21,7 +21,7 @@ from boundcalc.numerics import Rounding
 from boundcalc.solving import UNIT, quantity_symbols
 from boundcalc.solving.solution import combined
 from boundcalc.sweeps.inputs import Assumed, Check, Given, Inputs
-from boundcalc.sweeps.point import LARGEST_EXACT, Demand, Point, integers
+from boundcalc.sweeps.points import LARGEST_EXACT, Demand, Points, integers
 from boundcalc.symbols import m, symbol_of
 from boundcalc.theorem import Bound, Guarantee, Theorem
 
@@ -83,7 +83,7 @@ class Sweep:
     provenance: str
     checks: tuple[Check, ...]
     notes: tuple[str, ...]
-    _point: Point = field(repr=False)
+    _points: Points = field(repr=False)
     _laid_out: Mapping[str, NDArray[Any]] = field(repr=False)
 
     @property
@@ -146,7 +146,7 @@ class Sweep:
         """Where an error bound is at least 1, or the probability is at most 0."""
         nothing = np.zeros((), bool)
         if guarantee.probability is not None:
-            nothing = ~(self._point.log(guarantee.probability) > -math.inf)
+            nothing = ~(self._points.log(guarantee.probability) > -math.inf)
         return nothing | (self.log10 >= 0) if self.symbol.name in ("error", "gap", "gap_uniform") else nothing
 
 
@@ -194,7 +194,7 @@ def sweep(
         log10 = np.where(ends.empty, math.nan, ends.lower)
     else:
         ends = None
-        log10 = inputs.point.log(combined(bounds), base=10.0)
+        log10 = inputs.points.log(combined(bounds), base=10.0)
     if log10.shape != inputs.shape:
         log10 = np.array(np.broadcast_to(log10, inputs.shape))
     return Sweep(
@@ -218,7 +218,7 @@ def sweep(
         provenance=next((bound.provenance for bound in bounds if bound.provenance), theorem.provenance),
         checks=checks,
         notes=(*_notes(inputs, name, symbols, bounds, caps), *notes),
-        _point=inputs.point,
+        _points=inputs.points,
         _laid_out=inputs.laid_out,
     )
 
@@ -237,7 +237,7 @@ def _ends(inputs: Inputs, symbol: sympy.Symbol, bounds: tuple[Bound, ...], caps:
         if bound.relation == "<=":
             large, small = small, large
         demands.append(Demand(large, small, cap=bound in caps))
-    shape, parts = inputs.point.ranges(symbol, demands)
+    shape, parts = inputs.points.ranges(symbol, demands)
     lower, upper, empty = np.empty(shape), np.empty(shape), np.empty(shape, bool)
     for index, low, high in parts:
         lower[index], upper[index] = low / LN10, high / LN10
