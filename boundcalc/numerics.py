@@ -250,7 +250,7 @@ def round_to_integer(expr: sympy.Expr, values: Values, rounding: Rounding) -> In
 def round_significant(expr: sympy.Expr, values: Values, rounding: Rounding, digits: int = 12) -> Scaled:
     """A positive value as a decimal of `digits` significant digits, rounded up or down."""
     with ctx.workprec(PRECISIONS[1]):
-        log = enclose(expr, values, PRECISIONS[1]).log() / arb(10).log()
+        log = positive_ball(expr, values).log() / arb(10).log()
         exponent = int(_fraction(log.mid().floor().mid())) - digits + 1
     return Scaled(_round(expr, values, rounding, exponent).value, exponent)
 
@@ -268,7 +268,8 @@ def _round(expr: sympy.Expr, values: Values, rounding: Rounding, exponent: int) 
             # A power of ten that is an integer is exact.
             unit = arb(10) ** abs(exponent)
             scaled_ball = _enclose(expr, values) / unit if exponent > 0 else _enclose(expr, values) * unit
-            if not scaled_ball.is_finite():  # a difference that has lost all digits at this precision
+            # A difference that has lost all its digits at this precision can give a ball beyond every size.
+            if not abs(scaled_ball) < arb(10) ** (2 * EXACT_BELOW_LOG10):
                 continue
             ends = _ends(scaled_ball)
         rounded = [int(-(-end // 1) if rounding == "up" else end // 1) for end in ends]

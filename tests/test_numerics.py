@@ -174,6 +174,16 @@ def test_a_number_of_twelve_digits_is_on_the_side_asked_for(value: Fraction, pow
     assert rounded**2 >= value if side == "up" else rounded**2 <= value
 
 
+@pytest.mark.parametrize("digits", [60, 160, 600])
+def test_a_power_of_almost_one_is_rounded_whatever_the_first_precision_loses(digits: int) -> None:
+    # (1 − 1/x)^(2x) = e^(−2 − 1/x − …), where the balls of too low a precision are e^(±huge).
+    expr = (1 - 1 / x) ** (2 * x)
+    below, above = (str(round_significant(expr, {x: Fraction(10**digits)}, side)) for side in ("down", "up"))  # type: ignore[arg-type]
+    assert (below, above) == ("0.135335283236", "0.135335283237")
+    # log(1 + 1/x)·x = 1 − 1/(2x) + …: just below an integer.
+    assert round_to_integer(x * sympy.log(1 + 1 / x), {x: Fraction(10**digits)}, "down").value == 0
+
+
 @pytest.mark.parametrize("text", ["0.05", "3", "1e-40", "123456789012", "0.000123", "2.5e+60"])
 @pytest.mark.parametrize("side", ["up", "down"])
 def test_a_short_decimal_stays_as_it_is(text: str, side: str) -> None:
