@@ -197,6 +197,14 @@ def hidden_constants(*expressions: sympy.Expr) -> tuple[HiddenConstant, ...]:
     return tuple(sorted(found, key=lambda constant: constant.name))
 
 
+def exponents_hidden(expr: sympy.Expr) -> tuple[sympy.Expr, ...]:
+    """The bases to which an expression raises exponents that poly(…) hides: L and 1/γ of poly(L, 1/γ)."""
+    hidden = {
+        power.base for power in expr.atoms(sympy.Pow) if isinstance(power.exp, HiddenConstant) and power.exp.role == "p"
+    }
+    return tuple(sorted(hidden, key=str))
+
+
 @dataclass(frozen=True)
 class ConstantUse:
     """One hidden constant as it went into an answer."""

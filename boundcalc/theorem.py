@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import sympy
 
@@ -13,6 +13,9 @@ from boundcalc.constants import HiddenConstant, hidden_constants
 from boundcalc.errors import InputError, UnknownNameError
 from boundcalc.numerics import Rounding
 from boundcalc.symbols import QUANTITIES, VOCABULARY, Depth, symbol_of
+
+if TYPE_CHECKING:
+    from boundcalc.derivation import Derivation
 
 Relation = Literal[">=", "<=", "="]
 Provenance = Literal["stated", "reconstructed", "secondary"]
@@ -131,7 +134,7 @@ class Theorem:
 
     `supplies` gives inputs that the statement fixes by itself, such as the training loss 3ε that enters an error
     bound; they are reported as assumed. A corollary has two readings: as `stated`, and `unfolded`, with what its proof
-    plugs in.
+    plugs in. `derivations` is how the statement is derived, where it brings that along: the paper's own way first.
     """
 
     key: str
@@ -146,6 +149,7 @@ class Theorem:
     reading: Reading = "stated"
     supplies: Mapping[sympy.Symbol, sympy.Expr] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
+    derivations: tuple[Derivation, ...] = ()
 
     def _repr_latex_(self) -> str:
         from boundcalc.display import theorem_latex

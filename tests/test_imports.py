@@ -15,8 +15,8 @@ import boundcalc
 ROOT = Path(boundcalc.__file__).parent
 SYMBOLIC = [
     {"errors"}, {"parsing", "symbols", "documents", "plugins", "mathml"}, {"constants"}, {"numerics"},
-    {"theorem", "notation", "display"}, {"formula", "tropical", "arrays"}, {"exchange"}, {"catalogue"},
-    {"solving"}, {"sweeps"}, {"comparison", "audit", "query", "budget"},
+    {"theorem", "derivation", "notation", "display"}, {"formula", "tropical", "arrays"}, {"exchange"}, {"catalogue"},
+    {"proofs"}, {"solving"}, {"sweeps"}, {"comparison", "audit", "query", "budget"},
 ]  # fmt: skip
 NUMERIC = [{"errors"}, {"data"}, {"estimate", "train"}]
 TOP = [{"verify"}, {"report"}, {"cli"}]

@@ -11,7 +11,7 @@ M. The decision stays exact: an inequality between monomials in 2^L, L and other
 axioms, or fails along a curve L = s, n = s^p·2^(q·s), …
 """
 
-from boundcalc.tropical.entailment import Certificate, Witness, alternative, entails
+from boundcalc.tropical.entailment import CONSTANT_ALONG, Certificate, Witness, alternative, entails
 from boundcalc.tropical.monomials import (
     CONSTANT,
     EXPONENTIAL,
@@ -27,23 +27,27 @@ from boundcalc.tropical.monomials import (
     root,
 )
 from boundcalc.tropical.reading import Assumption, Asymptotics, read_growth
-from boundcalc.tropical.regions import Cases, Derivation, Proof, Region, decide, reduce_clauses
+from boundcalc.tropical.regions import Cases, Derivation, Proof, Region, decide, follows, prove, reduce_clauses
 from boundcalc.tropical.variables import (
     EXPONENT_SYMBOLS,
+    LOGARITHM,
     SMALL_BY_A_LEMMA,
     canonical,
     in_reading_order,
     monomials_in_reading_order,
     regime,
     sets_in_reading_order,
+    slow_logarithms,
     variable,
 )
 from boundcalc.tropical.writing import default_target, facts_text, monomial_expr, region_expr, solvable, solve_monomial
 
 __all__ = [
     "CONSTANT",
+    "CONSTANT_ALONG",
     "EXPONENTIAL",
     "EXPONENT_SYMBOLS",
+    "LOGARITHM",
     "ONE",
     "SMALL_BY_A_LEMMA",
     "Assumption",
@@ -63,6 +67,7 @@ __all__ = [
     "default_target",
     "entails",
     "facts_text",
+    "follows",
     "in_order",
     "in_reading_order",
     "maximum",
@@ -70,6 +75,7 @@ __all__ = [
     "monomial_expr",
     "monomials_in_reading_order",
     "product",
+    "prove",
     "quotients",
     "read_growth",
     "reduce_clauses",
@@ -77,6 +83,7 @@ __all__ = [
     "region_expr",
     "root",
     "sets_in_reading_order",
+    "slow_logarithms",
     "solvable",
     "solve_monomial",
     "variable",

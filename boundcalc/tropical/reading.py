@@ -21,7 +21,7 @@ from boundcalc.notation import text
 from boundcalc.symbols import VOCABULARY, symbol_of
 from boundcalc.tropical.monomials import CONSTANT, EXPONENTIAL, ONE, Growth, Monomial, maximum, minimum, root
 from boundcalc.tropical.regions import decide
-from boundcalc.tropical.variables import EXPONENT_SYMBOLS, canonical, regime
+from boundcalc.tropical.variables import EXPONENT_SYMBOLS, LOGARITHM, canonical, regime
 
 UNIT = ConstantPolicy()
 
@@ -60,6 +60,8 @@ def read_growth(
     supplied: Mapping[sympy.Symbol, sympy.Expr] = MappingProxyType({}),
     policy: ConstantPolicy = UNIT,
     key: str = "",
+    logarithms: bool = False,
+    from_above: bool = False,
 ) -> Asymptotics:
     """The order of growth of a formula.
 
@@ -69,12 +71,15 @@ def read_growth(
         supplied: what to put in where nothing is given.
         policy: where the exponents that poly(…) hides come from.
         key: the statement whose constants they are.
+        logarithms: keep those that are written out, as variables of their own: log(n/δ) is the larger of log n and
+            |log δ|. Those that Õ hides are dropped all the same.
+        from_above: an upper bound will do: log(x/2^L), whose order of growth is undecided, is read as log x.
 
     Raises:
         InputError: the formula has no order of growth, or one that is not written in monomials: a difference, an
             exponent without a value, an exponential other than a power of 2^L.
     """
-    reader = _Reader(given, supplied, policy, key)
+    reader = _Reader(given, supplied, policy, key, logarithms, from_above)
     growth = reader.positive(expr)
     return Asymptotics(
         growth,
@@ -100,7 +105,11 @@ class _Reader:
         supplied: Mapping[sympy.Symbol, sympy.Expr],
         policy: ConstantPolicy,
         key: str,
+        logarithms: bool,
+        from_above: bool,
     ) -> None:
+        self.logarithms = logarithms
+        self.from_above = from_above
         self.given = given
         self.supplied = {symbol.name: expr for symbol, expr in supplied.items()}
         self.policy = policy
@@ -232,7 +241,7 @@ class _Reader:
             return 1, self._log_of_exponential(growth, expr)
         self.logs.append(expr)
         below_one = growth != CONSTANT and decide(growth, CONSTANT, regime(growth.variables)).everywhere
-        return (-1 if below_one else 1), CONSTANT
+        return (-1 if below_one else 1), _logarithm(growth) if self.logarithms else CONSTANT
 
     def _log_of_exponential(self, growth: Growth, where: sympy.Expr) -> Growth:
         """log(2^L·g) is L up to a factor log g, where g ≥ 1."""
@@ -241,6 +250,8 @@ class _Reader:
             rates = {name: rate for name, rate in monomial.exponents if name.startswith(EXPONENTIAL)}
             rest = Growth.of(Monomial.of({name: power for name, power in monomial.exponents if name not in rates}))
             if not rates:
+                return ONE
+            if self.from_above and max(rates.values()) < 0:
                 return ONE
             if min(rates.values()) < 0 or not decide(CONSTANT, rest, regime(rest.variables)).everywhere:
                 raise InputError(f"{text(where)} is a difference of {', '.join(map(root, rates))} and a logarithm")
@@ -306,6 +317,16 @@ class _Reader:
             self.assumed[name] = Assumption(name, value, "default")
             return {"": default}
         return {name: Fraction(1)}
+
+
+def _logarithm(growth: Growth) -> Growth:
+    """The size of the logarithm of a growth: for a monomial, the largest of its variables' logarithms."""
+
+    def of(monomial: Monomial) -> Growth:
+        names = [name if name.startswith(LOGARITHM) else LOGARITHM + name for name in monomial.powers]
+        return maximum(*(Growth.of(Monomial.of({name: 1})) for name in names)) if names else CONSTANT
+
+    return maximum(*(minimum(*map(of, term)) for term in growth.terms))
 
 
 def _log2(value: Fraction) -> Fraction | None:

@@ -11,6 +11,12 @@ import sympy
 from boundcalc.symbols import VOCABULARY
 from boundcalc.tropical.monomials import EXPONENTIAL, Clause, Monomial, root
 
+LOGARITHM = "log "
+"""What the name of the logarithm of a variable begins with: its absolute value, and at least 1."""
+
+SLOW = Fraction(1, 1000)
+"""log x ≤ C·x^SLOW is what is used of a logarithm's slowness; any positive power would be true."""
+
 EXPONENT_SYMBOLS = ("alpha",)
 """Symbols that stand in exponents: as factors they are constants, in an exponent they need a value."""
 
@@ -29,8 +35,13 @@ def canonical(name: str) -> str:
     return "L" if name == "H" else name
 
 
-def variable(name: str) -> sympy.Symbol:
-    """The sympy symbol of a variable's name."""
+def variable(name: str) -> sympy.Expr:
+    """What a variable's name stands for: a sympy symbol, or a logarithm that is positive."""
+    if name.startswith(LOGARITHM):
+        of = name.removeprefix(LOGARITHM)
+        entry = VOCABULARY.get(of)
+        small = entry is not None and entry.domain.upper is not None
+        return sympy.log(1 / variable(of) if small else variable(of))
     return VOCABULARY[name].expr if name in VOCABULARY else sympy.Symbol(name, positive=True)
 
 
@@ -42,10 +53,22 @@ def regime(variables: Iterable[str]) -> tuple[Monomial, ...]:
     facts: list[Monomial] = []
     for name in in_reading_order(variables):
         entry = VOCABULARY.get(name)
-        if name.startswith(EXPONENTIAL) or (entry and entry.domain.lower is not None and entry.domain.lower > 0):
+        if name.startswith((EXPONENTIAL, LOGARITHM)) or (
+            entry and entry.domain.lower is not None and entry.domain.lower > 0
+        ):
             facts.append(Monomial.of({name: -1}))
         elif (entry and entry.domain.upper is not None) or name in SMALL_BY_A_LEMMA:
             facts.append(Monomial.of({name: 1}))
+    return tuple(facts)
+
+
+def slow_logarithms(variables: Iterable[str]) -> tuple[Monomial, ...]:
+    """That the logarithms among some variables are at most small powers of what they are the logarithms of."""
+    facts: list[Monomial] = []
+    for name in in_reading_order(variables):
+        of = name.removeprefix(LOGARITHM)
+        large = regime([of]) if of != name else ()
+        facts += [Monomial.of({name: 1}) * fact**SLOW for fact in large]
     return tuple(facts)
 
 
@@ -55,7 +78,9 @@ def in_reading_order(variables: Iterable[str]) -> list[str]:
 
 
 def place(name: str) -> tuple[bool, bool, int, str]:
-    """A key that puts variables into reading order."""
+    """A key that puts variables into reading order, logarithms last."""
+    if name.startswith(LOGARITHM):
+        return True, True, len(VOCABULARY) + 1, name
     entry = VOCABULARY.get(root(name))
     small = name in SMALL_BY_A_LEMMA or (entry is not None and entry.domain.upper is not None)
     index = list(VOCABULARY).index(entry.name) if entry else len(VOCABULARY)

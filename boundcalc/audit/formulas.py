@@ -1,0 +1,171 @@
+"""What a step's formulas come to once all that it uses is put in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import sympy
+
+from boundcalc.constants import HiddenConstant, Notation
+from boundcalc.derivation import Claim, DerivationStep, Sense
+from boundcalc.errors import InputError
+from boundcalc.notation import text
+from boundcalc.solving.solution import combined
+from boundcalc.theorem import Bound, Condition, Guarantee, Theorem
+from boundcalc.tropical import canonical, read_growth
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What may be put in for a symbol, and where that comes from.
+
+    `sense` is the direction of a bound, None for a value. What is `whole` is put in only where the symbol is all there
+    is: the least width that a statement asks for is no value of the width.
+    """
+
+    symbol: sympy.Symbol
+    expr: sympy.Expr
+    origin: str
+    sense: Sense | None = None
+    whole: bool = False
+
+
+def values(symbols: Mapping[sympy.Symbol, sympy.Expr], origin: str) -> list[Entry]:
+    """Entries for symbols that stand for something."""
+    return [Entry(symbol, expr, origin) for symbol, expr in symbols.items()]
+
+
+def from_statement(theorem: Theorem) -> Iterator[Entry]:
+    """What a statement says of the symbols that it bounds."""
+    for symbol in dict.fromkeys(bound.symbol for bound in theorem.bounds):
+        bounds = theorem.bounds_on(symbol)
+        yield Entry(symbol, combined(bounds), theorem.key, _sense(bounds[0]), _is_demand(bounds[0]))
+
+
+def _sense(bound: Bound) -> Sense | None:
+    return bound.relation if isinstance(bound, Guarantee) and bound.relation != "=" else None
+
+
+def _is_demand(bound: Bound) -> bool:
+    """Whether a bound says from where on a symbol may be, rather than what it is."""
+    return isinstance(bound, Condition) or (not isinstance(bound, Guarantee) and bound.relation == ">=")
+
+
+def from_step(step: DerivationStep) -> Iterator[Entry]:
+    """What an earlier step says of the one symbol that it bounds."""
+    if step.claim.left.is_Symbol:
+        yield Entry(step.claim.left, step.claim.right, step.id, step.claim.relation)
+
+
+def choices_of(theorem: Theorem) -> list[Entry]:
+    """The values that a statement prescribes."""
+    return [
+        Entry(entry.symbol, entry.expr, "as stated")
+        for entry in from_statement(theorem)
+        if entry.sense is None and not entry.whole
+    ]
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A formula with everything put in, and what that was."""
+
+    expr: sympy.Expr
+    put: tuple[Entry, ...] = ()
+
+
+def assemble(expr: sympy.Expr, entries: Iterable[Entry], sense: Sense = "<=") -> Assembled:
+    """Put entries into a formula, and into each other; the first entry for a symbol counts.
+
+    Args:
+        expr: the formula.
+        entries: what may be put in.
+        sense: `<=` where the formula is to be bounded from above, `>=` from below: bounds are put in where that is the
+            sense in which they carry over.
+
+    Raises:
+        InputError: whether a bound carries over cannot be told, as the formula neither rises nor falls in its symbol.
+    """
+    known = list(entries)
+    used: list[Entry] = []
+
+    def put_into(formula: sympy.Expr, wanted: Sense, banned: frozenset[sympy.Symbol]) -> sympy.Expr:
+        replacements: dict[sympy.Symbol, sympy.Expr] = {}
+        for symbol in sorted(formula.free_symbols - banned, key=str):
+            if isinstance(symbol, HiddenConstant):
+                continue
+            inner = wanted if rises(formula, symbol, known) else _opposite(wanted)
+            fitting = (
+                entry
+                for entry in known
+                if entry.symbol == symbol and entry.sense in (None, inner) and (formula == symbol or not entry.whole)
+            )
+            entry = next(fitting, None)
+            if entry is not None:
+                used.append(entry)
+                replacements[symbol] = put_into(entry.expr, inner, banned | {symbol})
+        return formula.xreplace(replacements) if replacements else formula
+
+    result = put_into(expr, sense, frozenset())
+    return Assembled(result, tuple(dict.fromkeys(used)))
+
+
+def _opposite(sense: Sense) -> Sense:
+    return ">=" if sense == "<=" else "<="
+
+
+def rises(formula: sympy.Expr, symbol: sympy.Symbol, known: Iterable[Entry]) -> bool:
+    """Whether a formula rises in a symbol; asked only of symbols that have a bound, as values may be put in anyhow.
+
+    Raises:
+        InputError: it does neither.
+    """
+    if formula == symbol or not any(entry.symbol == symbol and entry.sense is not None for entry in known):
+        return True
+    growth = read_growth(formula).growth
+    powers = {monomial[canonical(symbol.name)] for term in growth.terms for monomial in term}
+    if min(powers) < 0 < max(powers):
+        raise InputError(f"{text(formula)} neither rises nor falls in {symbol}: a bound on {symbol} says nothing of it")
+    return min(powers) >= 0
+
+
+def hides_logarithms(*formulas: sympy.Expr) -> bool:
+    """Whether an Õ or Ω̃ stands in one of the formulas."""
+    return any(len(found.args) > 2 for formula in formulas for found in formula.atoms(Notation))
+
+
+def without_exact_terms(derived: sympy.Expr, claimed: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
+    """Both sums without the terms that they share exactly, where the claim tells exact terms from hidden constants.
+
+    2·E_S + X ≤ 2·E_S + C·Y for some C says X ≤ C·Y, whatever E_S is.
+    """
+    mine, its = (sympy.Add.make_args(_expanded(side)) for side in (derived, claimed))
+    exact = [term for term in its if not term.has(HiddenConstant)]
+    if len(exact) == len(its):
+        return derived, claimed
+    shared = {term for term in exact if term in mine}
+    rest = [[term for term in side if term not in shared] for side in (mine, its)]
+    if not rest[0]:
+        return derived, claimed
+    return sympy.Add(*rest[0]), sympy.Add(*rest[1])
+
+
+def _expanded(side: sympy.Expr) -> sympy.Expr:
+    """A sum's numerical factors multiplied out; nothing within its terms is touched."""
+    terms = [term for part in sympy.Add.make_args(side) for term in _distributed(part)]
+    return sympy.Add(*terms)
+
+
+def _distributed(term: sympy.Expr) -> list[sympy.Expr]:
+    number, rest = term.as_coeff_Mul()
+    if number == 1 and not rest.is_Add:
+        return [term]
+    return [number * inner for part in sympy.Add.make_args(rest) for inner in _distributed(part)]
+
+
+def assembled_claim(claim: Claim, entries: Iterable[Entry]) -> Claim:
+    """A claim with everything put into both sides, its small side bounded from above and its large one from below."""
+    known = list(entries)
+    small, large = assemble(claim.small, known, "<=").expr, assemble(claim.large, known, ">=").expr
+    return Claim(small, "<=", large)
