@@ -16,7 +16,7 @@ ROOT = Path(boundcalc.__file__).parent
 SYMBOLIC = [
     {"errors"}, {"parsing", "symbols", "documents", "plugins", "mathml"}, {"constants"}, {"numerics"},
     {"theorem", "derivation", "notation", "display"}, {"formula", "tropical", "arrays"}, {"exchange"}, {"catalogue"},
-    {"proofs"}, {"solving"}, {"sweeps"}, {"comparison", "audit", "query", "budget"},
+    {"proofs"}, {"solving"}, {"sweeps"}, {"comparison", "auditing", "query", "budget"},
 ]  # fmt: skip
 NUMERIC = [{"errors"}, {"data"}, {"estimate", "train"}]
 TOP = [{"verify"}, {"report"}, {"cli"}]

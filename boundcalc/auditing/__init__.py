@@ -1,9 +1,9 @@
 """Audits of derivations: what follows, what is loose, what is violated, and the smallest repair."""
 
-from boundcalc.audit.auditing import Audit, Verdict, audit, audit_all, growth_expr
-from boundcalc.audit.choices import Choice, Repair, smallest_choices
-from boundcalc.audit.confirming import Counterexample
-from boundcalc.audit.judging import Judgement, Premises, judge
+from boundcalc.auditing.audits import Audit, Verdict, audit, audit_all, growth_expr
+from boundcalc.auditing.choices import Choice, Repair, smallest_choices
+from boundcalc.auditing.confirming import Counterexample
+from boundcalc.auditing.judging import Judgement, Premises, judge
 
 __all__ = [
     "Audit",

@@ -10,9 +10,9 @@ from typing import Literal
 
 import sympy
 
-from boundcalc.audit.choices import Repair, smallest_choices
-from boundcalc.audit.confirming import Counterexample, counterexample
-from boundcalc.audit.formulas import (
+from boundcalc.auditing.choices import Repair, smallest_choices
+from boundcalc.auditing.confirming import Counterexample, counterexample
+from boundcalc.auditing.formulas import (
     Entry,
     assemble,
     choices_of,
@@ -22,7 +22,7 @@ from boundcalc.audit.formulas import (
     values,
     without_exact_terms,
 )
-from boundcalc.audit.judging import Judgement, Premises, at_the_least, excess, judge, simplified
+from boundcalc.auditing.judging import Judgement, Premises, at_the_least, excess, judge, simplified
 from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import ConstantPolicy, Otilde, exponents_hidden
 from boundcalc.derivation import Claim, Derivation, DerivationStep, Sense
@@ -96,7 +96,8 @@ class Audit:
     `repair` gives, for each symbol that the statement must choose or promise differently, the smallest formula, up to
     constants and logarithms; it takes account of repaired statements that are used, listed in `upstream`. `choices`
     proves that it satisfies everything needed, and that nothing smaller does. `alternatives` are audits of other
-    derivations of the same statement.
+    derivations of the same statement; `under` is the same audit where statements upstream are repaired by another
+    derivation of theirs, by its name.
     """
 
     theorem: Theorem
@@ -106,6 +107,7 @@ class Audit:
     choices: Repair | None = None
     upstream: tuple[str, ...] = ()
     alternatives: tuple[Audit, ...] = ()
+    under: Mapping[str, Audit] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
 
     @property
@@ -119,7 +121,8 @@ class Audit:
         """Check every verdict and the repair again, by arithmetic alone."""
         sound = self.choices is None or self.choices.verify()
         verdicts = all(verdict.verify() for verdict in self.verdicts)
-        return sound and verdicts and all(other.verify() for other in self.alternatives)
+        others = (*self.alternatives, *self.under.values())
+        return sound and verdicts and all(other.verify() for other in others)
 
 
 def audit(theorem: Theorem | str, *, catalogue: Catalogue = CATALOGUE, policy: ConstantPolicy = UNIT) -> Audit:
@@ -152,11 +155,15 @@ def audit_all(catalogue: Catalogue = CATALOGUE, policy: ConstantPolicy = UNIT) -
 
 
 class _Auditor:
-    """Audits by key, each done once: repairs of the statements used come first."""
+    """Audits by key, each done once: repairs of the statements used come first.
 
-    def __init__(self, catalogue: Catalogue, policy: ConstantPolicy) -> None:
+    They are repaired by their derivation of the name `way`, where they have one, else by their own.
+    """
+
+    def __init__(self, catalogue: Catalogue, policy: ConstantPolicy, way: str = "") -> None:
         self.catalogue = catalogue
         self.policy = policy
+        self.way = way
         self.done: dict[str, Audit] = {}
         self.repaired: dict[str, Theorem] = {}
         self.pending: list[str] = []
@@ -172,10 +179,22 @@ class _Auditor:
         upstream = tuple(key for key in used if self._repaired(key) is not used[key])
         audits = [self._derivation(theorem, derivation, used, upstream) for derivation in derivations]
         self.pending.pop()
-        answer = replace(audits[0], alternatives=tuple(audits[1:]))
-        self.done[theorem.key] = answer
-        self.repaired[theorem.key] = _with(theorem, answer.repair) if answer.repair else theorem
-        return answer
+        preferred = next((found for found in audits if found.derivation.name == self.way), audits[0])
+        self.repaired[theorem.key] = _with(theorem, preferred.repair) if preferred.repair else theorem
+        under: dict[str, Audit] = {}
+        if not self.way:
+            ways = dict.fromkeys(name for key in used for name in self._ways(key))
+            under = {name: _Auditor(self.catalogue, self.policy, name).audit(theorem) for name in ways}
+        self.done[theorem.key] = replace(audits[0], alternatives=tuple(audits[1:]), under=MappingProxyType(under))
+        return self.done[theorem.key]
+
+    def _ways(self, key: str) -> tuple[str, ...]:
+        """The names of other derivations by which a statement, or one that it rests on, can be repaired."""
+        if key not in self.done:
+            return ()
+        done = self.done[key]
+        own = [other.derivation.name for other in done.alternatives if done.repair]
+        return (*own, *done.under)
 
     def _used(self, theorem: Theorem, derivations: Iterable[Derivation]) -> dict[str, Theorem]:
         found: dict[str, Theorem] = {}
@@ -413,8 +432,8 @@ class _Proof:
                 for choice in solved.choices if solved else ():
                     symbol = next(s for s in free if canonical(s.name) == choice.name)
                     inner = {s: expr for s, expr in chosen.items() if s.name not in SIZES}
-                    value = growth_expr(choice.value).xreplace(inner)
-                    chosen[symbol] = sympy.powsimp(sympy.expand_power_base(value))
+                    step = DerivationStep("", Claim(symbol, "<=", growth_expr(choice.value).xreplace(inner)))
+                    chosen[symbol] = growth_expr(self._growth(step.claim.right, step, soft=True))
                 return chosen, solved, ()
         return {}, None, (impossible,)
 

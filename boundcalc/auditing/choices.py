@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from boundcalc.audit.judging import Premises, simplified
+from boundcalc.auditing.judging import Premises, simplified
 from boundcalc.errors import InputError
 from boundcalc.tropical import (
     CONSTANT,

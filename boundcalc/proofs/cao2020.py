@@ -134,6 +134,13 @@ PROOF_3_2 = Derivation(
         ENOUGH,
         SHORT_STEP,
         DESCENT,
+        DerivationStep(
+            "B",
+            Claim(B, "<=", sympy.Integer(1)),
+            "(3.1) beside Lemma 4.1: B √m E_S ≤ ‖∇_{W_L} L_S‖ ≤ C √m E_S",
+            because=G_S / (sqrt(m) * E_S),
+            uses=(LEM_4_1,),
+        ),
         replace(
             DESCENT,
             id="descent",
