@@ -22,7 +22,7 @@ from boundcalc.auditing.formulas import (
     values,
     without_exact_terms,
 )
-from boundcalc.auditing.judging import Judgement, Premises, at_the_least, excess, judge, simplified
+from boundcalc.auditing.judging import Judgement, Premises, at_the_worst, excess, judge, simplified
 from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import ConstantPolicy, Otilde, exponents_hidden
 from boundcalc.derivation import Claim, Derivation, DerivationStep, Sense
@@ -307,22 +307,31 @@ class _Proof:
         pair = (derived.expr, claimed.expr) if step.claim.relation == "<=" else (claimed.expr, derived.expr)
         return Claim(pair[0], "<=", pair[1]), claimed.expr, derived.expr, derived.put
 
-    def _given(self, step: DerivationStep, *, chosen: bool) -> list[Claim]:
-        """The premises of a step, with what it puts in put into them."""
+    def _given(self, step: DerivationStep) -> list[Claim]:
+        """The premises of a step: its own, steps that it uses, and the conditions of all statements involved.
+
+        The conditions of the statements used are premises of what follows only; that they hold is a step of its own.
+        """
         entries = values(step.put, "put in") + values(self.derivation.put, "put in")
-        entries += self.choices if chosen else []
         claims = list(step.where)
         claims += [
             self.earlier[name].claim
             for name in step.uses
             if name in self.earlier and not self.earlier[name].claim.left.is_Symbol
         ]
-        if not chosen or step.needed:
-            claims += [
-                Claim(bound.symbol, ">=" if bound.relation == ">=" else "<=", bound.expr)
-                for bound in self.theorem.conditions
-            ]
-        return [Claim(_put(claim.left, entries), claim.relation, _put(claim.right, entries)) for claim in claims]
+        statements = [self.theorem]
+        if step.needed:
+            entries += self.choices
+        else:
+            statements += [self.used[name] for name in step.uses if name in self.used]
+            entries += [entry for statement in statements[1:] for entry in choices_of(statement)]
+        claims += [
+            Claim(bound.symbol, ">=" if bound.relation == ">=" else "<=", bound.expr)
+            for statement in statements
+            for bound in statement.conditions
+        ]
+        put = [Claim(_put(claim.left, entries), claim.relation, _put(claim.right, entries)) for claim in claims]
+        return list(dict.fromkeys(put))
 
     def _growth(self, expr: sympy.Expr, step: DerivationStep, *, soft: bool, from_above: bool = False) -> Growth:
         found = read_growth(expr, policy=self.policy, key=self.theorem.key, logarithms=not soft, from_above=from_above)
@@ -333,8 +342,11 @@ class _Proof:
         singles: list[Monomial] = []
         clauses: list[Clause] = []
         for claim in claims:
-            pair = (self._growth(side, step, soft=soft) for side in (claim.small, claim.large))
-            for clause in quotients(*pair):
+            try:
+                below, above = (self._growth(side, step, soft=soft) for side in (claim.small, claim.large))
+            except InputError:
+                continue  # A premise without an order of growth proves nothing; in numbers it is still asked for.
+            for clause in quotients(below, above):
                 if len(clause) == 1:
                     singles += clause
                 else:
@@ -347,7 +359,7 @@ class _Proof:
 
     def _verdict(self, step: DerivationStep) -> Verdict:
         claim, claimed, derived, put = self._sides(step, chosen=step.needed)
-        given = self._given(step, chosen=step.needed)
+        given = self._given(step)
         small, large = without_exact_terms(claim.small, claim.large)
         hidden = hides_logarithms(claim.small, claim.large)
         there, back = self._judgements(step, small, large, given, soft=True)
@@ -380,13 +392,10 @@ class _Proof:
         return judge(below, above, premises), judge(above, below, premises)
 
     def _worst(self, factor: Growth, premises: Premises) -> Growth:
-        """A factor where the choices that it falls in are as small as the statement lets them be."""
-        for condition in self.theorem.conditions:
-            name = canonical(condition.symbol.name)
-            own = Monomial.of({name: 1})
-            ends = [x ** (-1 / x[name]) * own for x in premises.given if x[name] < 0]
-            if condition.relation == ">=" and ends:
-                factor = simplified(at_the_least(factor, name, ends), premises)
+        """A factor at the worst that the premises admit of the choices that are not put in."""
+        sizes = [bound.symbol for bound in self.theorem.conditions if bound.relation == ">="]
+        for symbol in dict.fromkeys((*reversed(self.derivation.choices), *sizes)):
+            factor = simplified(at_the_worst(factor, canonical(symbol.name), premises), premises)
         return factor
 
     def _exponents(self, step: DerivationStep, large: sympy.Expr, there: Judgement, *, soft: bool) -> tuple[str, ...]:
@@ -414,7 +423,7 @@ class _Proof:
                 if verdict.status in ("violated", "undecided"):
                     soft = verdict.up_to_logarithms
                     growth = self._growth(verdict.derived, step, soft=soft)
-                    inside = self._premises(step, self._given(step, chosen=False), growth, soft=soft)
+                    inside = self._premises(step, self._given(step), growth, soft=soft)
                     changed[symbol] = growth_expr(simplified(growth, inside), join=sympy.Add)
         return changed, solved, notes
 

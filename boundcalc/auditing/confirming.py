@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import lcm
 
 import sympy
-from flint import arb
+from flint import arb, fmpq
 
 from boundcalc.constants import ConstantPolicy, HiddenConstant
 from boundcalc.derivation import Claim
@@ -19,6 +19,9 @@ from boundcalc.tropical import EXPONENT_SYMBOLS, LOGARITHM, SMALL_BY_A_LEMMA, Wi
 
 STEPS = tuple(2**k for k in range(1, 22))
 """How far along a curve points are tried: s = 10^k for these k, or s ~ k where a curve is exponential in s."""
+
+MOST_BITS = 4000
+"""Up to which a power of two is written out."""
 
 CLEARLY = 1.0
 """log₁₀ of the factor by which a counterexample must exceed what is claimed, at unit constants."""
@@ -97,11 +100,13 @@ def _value(name: str, curve: Witness, step: int) -> Value:
         return _base(name, small=small)
     if not curve.rate.powers:
         return Scaled(1, int(power * step))
-    # s is a perfect power, so that s^power·2^(rate·s) is exact wherever it is at least 1.
+    # s is a perfect power, so that s^power·2^(rate·s) is a whole number wherever it is at least 1.
     whole = lcm(*(p.denominator for _, p in curve.power.exponents))
     stem = step * lcm(*(q.denominator for _, q in curve.rate.exponents))
-    size = arb(stem) ** abs(int(whole * power))
-    return (size if power >= 0 else 1 / size) * arb(2) ** int(rate * stem**whole)
+    size, bits = Fraction(stem) ** int(whole * power), int(rate * stem**whole)
+    if abs(bits) <= MOST_BITS:
+        return size * Fraction(2) ** bits
+    return arb(fmpq(size.numerator, size.denominator)) * arb(2) ** bits
 
 
 def _base(name: str, *, small: bool) -> Fraction:

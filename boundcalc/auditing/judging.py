@@ -11,7 +11,6 @@ from boundcalc.tropical import (
     CONSTANT_ALONG,
     EXPONENTIAL,
     LOGARITHM,
-    ONE,
     Certificate,
     Clause,
     Growth,
@@ -201,22 +200,17 @@ def _below(term: Clause, other: Clause, premises: Premises) -> bool:
     return all(isinstance(entails(premises.monomials, [x / y for x in term]), Certificate) for y in other)
 
 
-def at_the_least(growth: Growth, name: str, least: Iterable[Monomial]) -> Growth:
-    """A growth that falls in a variable, where that is at its least value, the largest of some monomials.
+def at_the_worst(growth: Growth, name: str, premises: Premises) -> Growth:
+    """A growth with one variable where the premises bound it, on the side that makes the growth larger.
 
-    Terms that rise in it stay as they are.
+    A term whose monomials want different sides, or that nothing bounds, stays as it is.
     """
-    ends = list(least)
-    terms = []
+    own = Monomial.of({name: 1})
+    bounds = {sign: [own * x ** (-1 / x[name]) for x in premises.given if sign * x[name] > 0] for sign in (1, -1)}
+    terms: list[Clause] = []
     for term in growth.terms:
-        parts: set[Monomial] = set()
-        for x in term:
-            power = x[name]
-            parts |= {x * (end / Monomial.of({name: 1})) ** power for end in ends} if power < 0 and ends else {x}
-        terms.append(frozenset(parts))
+        signs = {1 if x[name] > 0 else -1 for x in term if x[name]}
+        ends = bounds[signs.pop()] if len(signs) == 1 else []
+        parts = (({x * (end / own) ** x[name] for end in ends} if x[name] and ends else {x}) for x in term)
+        terms.append(frozenset().union(*parts))
     return Growth(frozenset(terms))
-
-
-def is_one(growth: Growth) -> bool:
-    """Whether a growth is a constant."""
-    return all(x == ONE for term in growth.terms for x in term)
