@@ -21,7 +21,7 @@ Steps = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Node:
-    """A value of a document: a table, an array, a text or a number.
+    """A value of a document: a table, an array, a text, a number or a truth value.
 
     Numbers with a decimal point are kept as the text that was written, so that they can be read exactly.
     """
@@ -78,6 +78,12 @@ class Node:
             self.fail(f'{_shown(self.value)} is not a text; write it in quotes, "{_shown(self.value)}"')
         if choices and self.value not in choices:
             self.fail(f"{self.value[:60]!r} is none of {', '.join(choices)}")
+        return self.value
+
+    def flag(self) -> bool:
+        """Whether the value is true."""
+        if not isinstance(self.value, bool):
+            self.fail(f"{_shown(self.value)} is neither true nor false; write one of these two words, without quotes")
         return self.value
 
     def _step(self, step: str | int, value: object) -> Node:

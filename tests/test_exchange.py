@@ -169,6 +169,9 @@ def test_the_format_is_described_by_an_example_that_can_be_read() -> None:
     (theorem,) = loads("\n".join(re.findall(r"^ {4}(.*)$", boundcalc.exchange.__doc__ or "", re.MULTILINE)))
     with sympy.evaluate(False):
         assert theorem.conditions[0].expr == Otilde(L**3 * n * sympy.log(n / delta), "m")
+    (derivation,) = theorem.derivations
+    assert [step.id for step in derivation.steps] == ["(2)", "rest", "(3)"]
+    assert derivation.steps[1].claim.left == sympy.Symbol("rest", positive=True)
 
 
 def test_the_example_is_a_theorem_like_any_other() -> None:
@@ -434,14 +437,21 @@ def test_an_installed_theorem_must_have_a_key_and_known_symbols(plugin: Path) ->
     code = "from test_exchange import own, sympy, Condition, m\n"
     (plugin.parent.parent / "strange_theorems.py").write_text(
         f"{code}key = own(key='Two words')\nsymbol = own(conditions=(Condition(m, '>=', sympy.Symbol('lamda_0')),))\n"
+        "from boundcalc.derivation import Claim, Derivation, DerivationStep\n"
+        "steps = (DerivationStep('a', Claim(m, '>=', sympy.Symbol('rest'))),)\n"
+        "quantity = own(derivations=(Derivation(steps, quantities={'rst': ''}),))\n"
+        "known = own(derivations=(Derivation(steps, quantities={'rest': ''}),))\n"
     )
     for target, problem in (
         ("key", "'Two words' is no key"),
         ("symbol", "unknown symbol 'lamda_0'; did you mean lambda_0"),
+        ("quantity", "unknown symbol 'rest' in a derivation; did you mean rst"),
     ):
         announce(plugin, f"strange_theorems:{target}")
         with pytest.raises(InputError, match=problem):
             installed()
+    announce(plugin, "strange_theorems:known")
+    assert len(installed()) == 1
 
 
 def test_other_entry_points_are_left_alone(plugin: Path) -> None:

@@ -234,7 +234,7 @@ class _Proof:
         self, theorem: Theorem, derivation: Derivation, used: Mapping[str, Theorem], policy: ConstantPolicy
     ) -> None:
         self.theorem, self.derivation, self.used, self.policy = theorem, derivation, used, policy
-        self.earlier = {step.id: step for step in derivation.steps}
+        self.earlier = _by_id(theorem, derivation)
         self.choices = choices_of(theorem)
 
     def steps(self) -> Iterator[DerivationStep]:
@@ -496,6 +496,22 @@ class _Proof:
             if len(clause) > 1:
                 raise InputError(f"step {step.id} holds in one of several cases; a repair needs each choice to be one")
             yield from clause
+
+
+def _by_id(theorem: Theorem, derivation: Derivation) -> dict[str, DerivationStep]:
+    """The steps of a derivation, none of which may use itself or a later one."""
+    found: dict[str, DerivationStep] = {}
+    ids = {step.id for step in derivation.steps}
+    for step in derivation.steps:
+        if step.id in found:
+            raise InputError(f"{theorem.key}: two steps have the id {step.id!r}; change one of them")
+        for name in step.uses:
+            if name in ids and name not in found:
+                raise InputError(f"{theorem.key}, step {step.id}: {name!r} comes no earlier; use what stands before it")
+        if step.needed and step.because is not None:
+            raise InputError(f"{theorem.key}, step {step.id}: a needed step has no because; drop one of the two")
+        found[step.id] = step
+    return found
 
 
 def _put(expr: sympy.Expr, entries: Sequence[Entry]) -> sympy.Expr:

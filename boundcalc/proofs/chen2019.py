@@ -17,6 +17,9 @@ from boundcalc.derivation import Claim, Derivation, DerivationStep
 from boundcalc.symbols import L, R, T, alpha, delta, epsilon, eta, m, n, phi
 
 WIDTH = THM_2_1.conditions[0].expr
+ZOU_WIDTH = ZOU2020.conditions[0].expr.args[0]
+"""What stands under the Ω̃ of zou2020's width; as an upper bound on another width it may be larger by logarithms."""
+
 DISTANCE = L * (R * m**-alpha) ** 2
 """Σ_l ‖W*_l − W_l^(0)‖², by assumption (A)."""
 
@@ -56,7 +59,7 @@ PROOF_2_1 = Derivation(
         ),
         DerivationStep(
             "(d)",
-            Claim(WIDTH, "<=", ZOU2020.conditions[0].expr),
+            Claim(WIDTH, "<=", ZOU_WIDTH),
             "claim (d): under nondegeneration the width is no larger than that of zou2020",
             put={R: n ** Rational(3, 2) * phi ** Rational(-1, 2), alpha: Rational(1, 2)},
             where=(Claim(L, "<=", Max(n ** Rational(1, 3), epsilon ** Rational(-1, 6))),),
