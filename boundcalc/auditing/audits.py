@@ -271,7 +271,14 @@ class _Proof:
 
     def verdicts(self) -> tuple[Verdict, ...]:
         """Every step judged."""
-        return tuple(self._verdict(step) for step in self.steps())
+        return tuple(self._named_verdict(step) for step in self.steps())
+
+    def _named_verdict(self, step: DerivationStep) -> Verdict:
+        """The verdict; what cannot be judged is said with the step's name."""
+        try:
+            return self._verdict(step)
+        except InputError as error:
+            raise InputError(f"{self.theorem.key}, step {step.id}: {error}") from None
 
     def _entries(self, step: DerivationStep, *, chosen: bool) -> list[Entry]:
         """What may be put in, what counts first first."""
@@ -429,6 +436,8 @@ class _Proof:
 
     def _repaired_choices(self) -> tuple[dict[sympy.Symbol, sympy.Expr], Repair | None, tuple[str, ...]]:
         choices = self.derivation.choices
+        if not choices:
+            return {}, None, ()
         impossible = ""
         for count in range(len(choices) + 1):
             for free in combinations(choices, count):
