@@ -79,6 +79,7 @@ class Derivation:
         choices: what the proof is free to choose, in the order in which it is chosen when the choices are repaired:
             each as small (η as large) as the needed inequalities allow, those before it being given.
         put: what stands for symbols throughout, such as a lemma's B.
+        where: premises throughout, such as what the statement's hypotheses imply.
         quantities: symbols beyond the vocabulary that the steps speak of, with their meanings.
         note: what a reader should know of it.
     """
@@ -86,6 +87,7 @@ class Derivation:
     steps: tuple[DerivationStep, ...]
     choices: tuple[sympy.Symbol, ...] = ()
     put: Mapping[sympy.Symbol, sympy.Expr] = field(default_factory=lambda: MappingProxyType({}))
+    where: tuple[Claim, ...] = ()
     quantities: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     name: str = ""
     note: str = ""

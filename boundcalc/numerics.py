@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import sympy
 from flint import arb, ctx, fmpq, fmpz
 
 from boundcalc.constants import Notation
 from boundcalc.errors import NumericsError
+from boundcalc.parsing import LARGEST_EXPONENT
 
 Rounding = Literal["up", "down"]
 
@@ -42,7 +43,9 @@ class Scaled:
         return f"{digits[0]}{'.' + digits[1:] if len(digits) > 1 else ''}e{magnitude:+03d}"
 
 
-Value = Fraction | Scaled | arb
+Value: TypeAlias = Fraction | Scaled | arb | sympy.Expr
+"""What a symbol may stand for: a number, or a formula in symbols that have values themselves."""
+
 Values = Mapping[sympy.Symbol, Value]
 
 PRECISIONS = (128, 512, 2048, 8192)
@@ -56,7 +59,7 @@ EXACT_BELOW_LOG10 = 30
 
 
 def enclose(expr: sympy.Expr, values: Values, precision: int = PRECISIONS[0]) -> arb:
-    """Enclose `expr` at exact rational `values` in a ball, at `precision` bits.
+    """Enclose `expr` at exact `values` in a ball, at `precision` bits.
 
     Raises:
         NumericsError: the expression holds a symbol without a value, or a node that has no rule.
@@ -69,7 +72,8 @@ def _enclose(expr: sympy.Expr, values: Values) -> arb:
     if expr.is_Symbol:
         if expr not in values:
             raise NumericsError(f"no value for {expr} in {expr}")
-        return _ball(values[expr])
+        value = values[expr]
+        return _enclose(value, values) if isinstance(value, sympy.Expr) else _ball(value)
     if expr.is_Rational:
         return _ball(Fraction(expr.p, expr.q))
     rule = _rule(expr)
@@ -98,7 +102,7 @@ def as_function(expr: sympy.Expr, symbol: sympy.Symbol, values: Values) -> Calla
     return lambda x: rule(*(argument(x) for argument in arguments))
 
 
-def _ball(value: Value) -> arb:
+def _ball(value: Fraction | Scaled | arb) -> arb:
     if isinstance(value, Fraction):
         return arb(fmpq(value.numerator, value.denominator))
     if isinstance(value, Scaled):
@@ -175,15 +179,25 @@ def positive_ball(expr: sympy.Expr, values: Values) -> arb:
 
 
 def log10(ball: arb) -> float:
-    """log₁₀ of a positive ball, to 12 significant digits (fewer where the value is within 10^−20 of 1)."""
+    """log₁₀ of a positive ball, to 12 significant digits: fewer within 10^−20 of 1, and 0 for what may be 1."""
     with ctx.workprec(PRECISIONS[1]):
-        return float(f"{float((ball.log() / arb(10).log()).mid()):.12g}")
+        value = ball.log() / arb(10).log()
+        return 0.0 if value.contains(0) else float(f"{float(value.mid()):.12g}")
+
+
+def short_fraction(expr: sympy.Expr, values: Values) -> Fraction | None:
+    """The value as a fraction no longer than an input may be, where rational arithmetic alone gives one."""
+    value = _exact(expr, values)
+    longest = 10**LARGEST_EXPONENT
+    return None if value is None or max(abs(value.numerator), value.denominator) > longest else value
 
 
 def _exact(expr: sympy.Expr, values: Values) -> Fraction | None:
     """The value as a fraction where rational arithmetic alone gives it (exact roots included), else None."""
     if expr.is_Symbol:
         value = values[expr]
+        if isinstance(value, sympy.Expr):
+            return _exact(value, values)
         if isinstance(value, Scaled) and abs(value.exponent) < 1000:
             return Fraction(value.integer) * Fraction(10) ** value.exponent
         if isinstance(value, arb) and value.is_exact() and abs(value.man_exp()[1]) < 10_000:
@@ -193,7 +207,11 @@ def _exact(expr: sympy.Expr, values: Values) -> Fraction | None:
         return Fraction(expr.p, expr.q)
     if isinstance(expr, Notation):
         g, factor, *log_powers = (_exact(arg, values) for arg in expr.args)
-        return None if g is None or factor is None or any(log_powers) else factor * g
+        if g is None or factor is None:
+            return None
+        # max(1, log g)^k is 1 without a power, and wherever log g is at most 1.
+        plain = all(power == 0 for power in log_powers) or bool(_ball(g).log() <= 1)
+        return factor * g if plain else None
     arguments = [_exact(arg, values) for arg in expr.args]
     rule = _EXACT_RULES.get(expr.func)
     if rule is None or None in arguments:

@@ -101,6 +101,19 @@ def test_the_soft_notation_is_continuous_where_its_logarithm_passes_one(logarith
     assert contains(ball, 2 * mp.exp(mpf(logarithm)) * max(mpf(1), mpf(logarithm)) ** 3)
 
 
+def test_a_value_may_be_a_formula_of_other_values() -> None:
+    values = {x: y**2 / 3, y: Fraction(6)}
+    assert contains(enclose(x + y, values), mpf(18))
+    assert holds(x, "<=", sympy.Integer(12), values) is True
+    root = {x: sympy.sqrt(y), y: Fraction(2)}
+    # 1/√2 to 12 digits, though √2 has none of its own.
+    assert str(round_significant(1 / x, root, "down")) == "0.707106781186"
+
+
+def test_what_may_be_one_has_the_logarithm_zero() -> None:
+    assert log10(positive_ball(sympy.sqrt(x) * y, {x: Fraction(1000), y: 1 / sympy.sqrt(x)})) == 0
+
+
 # Decisions --------------------------------------------------------------------------------------
 
 
@@ -162,6 +175,17 @@ def test_an_integer_that_cannot_be_proven_is_on_the_safe_side_and_says_so() -> N
     assert down.value in (4, 5)
     assert not up.proven
     assert not down.proven
+
+
+@pytest.mark.parametrize(
+    ("g", "power", "value"), [("1", 2, 7000), ("1/2", 3, 3500), ("2.7", 2, 18900), ("5", 0, 35000)]
+)
+def test_an_integer_under_a_notation_with_a_logarithm_of_at_most_one_is_proven(g: str, power: int, value: int) -> None:
+    # max(1, log g)^k is 1 up to g = e = 2.718…, so C·g itself is left, an integer.
+    expr = Otilde(x, "a")
+    factor, k = sorted(expr.free_symbols - {x}, key=str)
+    rounded = round_to_integer(expr, {x: exact(g), factor: Fraction(7000), k: Fraction(power)}, "up")
+    assert (rounded.value, rounded.proven) == (value, True)
 
 
 @settings(deadline=None, max_examples=150)

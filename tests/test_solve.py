@@ -8,17 +8,22 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+import sympy
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mpmath import lambertw, log, mp, mpf
 from oracle import FORMULAS, Point, random_values, real
+from sympy import Float, Integer, sqrt, symbols
+from sympy import log as ln
 
 from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import ConstantPolicy, HiddenConstant
 from boundcalc.errors import InputError, NumericsError, UnknownNameError
+from boundcalc.formula import parse_formula
 from boundcalc.parsing import parse_number
 from boundcalc.solving import IncompleteError, Solution, evaluate
-from boundcalc.symbols import VOCABULARY
+from boundcalc.solving import solve as invert
+from boundcalc.symbols import VOCABULARY, R, m
 from boundcalc.theorem import Bound, Guarantee, Theorem
 
 
@@ -231,6 +236,30 @@ def test_an_interval_may_hold_one_width_or_none(reach: float, status: str) -> No
     assert (solution.log10 is None) == (status == "empty")
 
 
+def test_a_condition_that_formulas_turn_round_caps_the_width() -> None:
+    # With γ = m^(−1/10), ε = n^(−1/8): n ≥ C_n·L^4·4^L·m^(1/5)·log(1/δ)·n^(1/2), and m ≥ C_m·L^24·2^(8L)·m^(4/5)·….
+    formulas = {name: parse_formula(text) for name, text in (("gamma", "m^(-1/10)"), ("epsilon", "n^(-1/8)"))}
+    inputs = {"L": 4, "n": 80081, "delta": "0.008"}
+    log_delta, n = log(1 / mpf("0.008")), mpf(80081)
+    greatest = (mp.sqrt(n) / (mpf(4) ** 8 * log_delta * mpf("1e-7"))) ** 5
+    least = (mpf(4) ** 24 * 2**32 * log_delta * n ** mpf("1.75") * mpf("1e-36")) ** 5
+    policy = ConstantPolicy({"C_m": "1e-36", "C_n": "1e-7"})
+    solution = evaluate(CATALOGUE["cao2020/cor3.2"], "width", {**inputs, **formulas}, policy)
+    assert solution.status == "interval"
+    assert solution.value == str(int(mp.ceil(least)))
+    assert solution.upper is not None
+    assert solution.upper.value == str(int(mp.floor(greatest)))
+    assert solution.upper.binding.startswith("n ≥")
+    # ε = 1/n: n ≥ a·n^4 with a > 1 holds for no n.
+    formulas["epsilon"] = parse_formula("1/n")
+    assert evaluate(CATALOGUE["cao2020/cor3.2"], "width", {**inputs, **formulas}).status == "empty"
+
+
+def test_a_condition_on_a_formula_in_what_is_asked_for_is_not_passed_over() -> None:
+    given = {"m": parse_formula("n^2"), "epsilon": "0.1"}
+    assert "n also enters the condition on m" in evaluate(CATALOGUE["cao2020/cor3.2"], "samples", given).notes
+
+
 def test_an_empty_set_is_an_answer_that_says_what_is_needed_and_what_allowed() -> None:
     solution = solve("cao2020/thm3.1", "width", "L=3 n=1000 delta=0.05 tau=100")
     assert solution.status == "empty"
@@ -328,6 +357,68 @@ def test_the_loss_in_an_error_bound_is_what_the_paper_reaches() -> None:
     assert value_of(solution) - value_of(given_loss) == pytest.approx(0.02, abs=1e-10)
 
 
+@settings(deadline=None, max_examples=60)
+@given(epsilon=st.floats(1e-10, 1, exclude_max=True))
+@example(epsilon=3.6821412924992244e-06)  # 1/ε² = 73756296448.006
+def test_what_the_statement_supplies_is_not_rounded(epsilon: float) -> None:
+    exact = Fraction(repr(epsilon))
+    solution = evaluate(CATALOGUE["chen2019/thm2.2"], "samples", {"epsilon": epsilon})
+    assert solution.value == str(math.ceil(1 / exact**2))
+    assert solution.proven
+    assert [(one.name, one.value) for one in solution.assumed] == [("error", exact)]
+
+
+@settings(deadline=None, max_examples=30)
+@given(radius=st.integers(10**24, 10**36))
+def test_an_irrational_that_the_statement_supplies_is_not_rounded(radius: int) -> None:
+    # ε = R^(−1/3): n ≥ R^(2/3), so that n³ ≥ R².
+    given = {"epsilon": parse_formula("R^(-1/3)"), "R": radius}
+    n = int(evaluate(CATALOGUE["chen2019/thm2.2"], "samples", given).value or 0)
+    assert n**3 >= radius**2 > (n - 1) ** 3
+
+
+def test_a_width_that_was_not_given_may_be_beyond_every_integer_that_is_written_out() -> None:
+    # m = c·log(m/(τδ)) has the greater root −c·W₋₁(−τδ/c), and m = c·log m has −c·W₋₁(−1/c).
+    solution = evaluate(CATALOGUE["cao2020/thm3.1"], "error", {"tau": "1e-22", "L": 3, "delta": "0.05", "n": 1000})
+    c = mpf(3) ** (-8 / mpf(3)) * mpf("1e-22") ** (-4 / mpf(3))
+    assert_is_just_above(solution, -c * lambertw(-mpf("5e-24") / c, -1).real)
+    exact = oracle("cao2020/thm3.1", "error", solution)
+    assert 0 <= value_of(solution) - exact <= exact * mpf(10) ** -11
+    given = {"delta": parse_formula("1/m"), "L": 6, "gamma": "0.75", "epsilon": "0.01"}
+    c = mpf(6) ** 24 * (mpf(4) / 3) ** 8 * mpf(100) ** 14
+    assert_is_just_above(evaluate(CATALOGUE["cao2020/cor3.3"], "step-size", given), -c * lambertw(-1 / c, -1).real)
+
+
+def assert_is_just_above(solution: Solution, width: mpf) -> None:
+    """The width that was assumed is a width rounded up to twelve digits."""
+    (assumed,) = (mpf(str(one.value)) for one in solution.assumed if one.name == "m")
+    assert 0 <= assumed - width <= width * mpf(10) ** -11
+
+
+def test_a_formula_that_does_not_enter_asks_for_nothing() -> None:
+    formulas = {"tau": parse_formula("R*m^(-1/2)*log(m)"), "delta": parse_formula("1/m")}
+    given = {**formulas, "L": 11, "epsilon": "0.03", "B": 1}
+    c = mpf(11) ** 12 / mpf("0.03") ** 2
+    least = -c * lambertw(-1 / c, -1).real
+    for solution in (
+        evaluate(CATALOGUE["cao2020/thm3.2"], "width", given, ConstantPolicy({"C": 1, "k": 0}), strict=True),
+        invert(CATALOGUE["cao2020/cor3.3"], "L", {"width": "1e60", "epsilon": "0.1", "tau": parse_formula("L - R")}),
+    ):
+        assert "R" not in {one.name for one in solution.assumed}
+    solution = evaluate(CATALOGUE["cao2020/thm3.2"], "width", given)
+    assert solution.value == str(int(mp.ceil(least)))
+    # A radius that is given is checked, as numbers are that do not enter: log(m) > R takes m > e^60.
+    far = {**given, "tau": parse_formula("log(m) - R"), "R": 60}
+    assert evaluate(CATALOGUE["cao2020/thm3.2"], "width", far).value == str(int(mp.ceil(mp.exp(60))))
+    lemma = evaluate(
+        CATALOGUE["cao2020/lem4.5"],
+        "width",
+        {"n": m, "epsilon": parse_formula("1/(n*L)"), "gamma": "0.6", "tau": "1e-3", "delta": "0.05"},
+    )
+    c = mpf(1000) ** (4 / mpf(3))
+    assert lemma.value == str(int(mp.ceil(-c * lambertw(-mpf("5e-5") / c, -1).real)))
+
+
 def test_inputs_that_do_not_enter_are_named() -> None:
     solution = solve("chen2019/thm2.1", "width", "L=5 epsilon=0.01 gamma=0.2")
     assert set(solution.unused) == {"epsilon", "gamma"}
@@ -404,6 +495,11 @@ def test_the_logarithm_under_the_tilde_is_at_least_one() -> None:
     assert solve("cao2020/thm1.1", "samples", "epsilon=9/10", "k_n=3 C_n=100").value == str(
         int(mp.ceil(100 / mpf("0.9") ** 4))
     )
+
+
+def test_a_logarithm_under_the_tilde_that_vanishes_leaves_an_exact_integer() -> None:
+    solution = solve("cao2020/cor3.3", "iterations", "epsilon=0.01", "p_K_gamma=0 k_K=2")
+    assert (solution.value, solution.log10) == ("10000", 4)
 
 
 def test_exponents_of_poly_can_be_set() -> None:
@@ -499,6 +595,50 @@ def test_a_quantity_the_statement_has_not_is_refused(quantity: str, message: str
         solve("chen2019/thm2.1", quantity)
 
 
+@pytest.mark.parametrize(
+    ("formula", "exact"),
+    [
+        (2.0 * R / sqrt(m), 2 * R / sqrt(m)),
+        (0.1 * R / m**0.3, Integer(1) / 10 * R / m ** (Integer(3) / 10)),
+        (0.30000000000000004 * R, Integer(30000000000000004) / 10**17 * R),
+        (Float("0.1234567890123456789012345", 25) * R, Integer(1234567890123456789012345) / 10**25 * R),
+        (Float("0.1", 5) * R, R / 10),
+        (symbols("R") / sqrt(symbols("m")) * 1e-7, R / sqrt(m) / 10**7),
+        (symbols("R", real=True) * ln(symbols("width")), R * ln(m)),
+    ],
+    ids=str,
+)
+def test_floats_and_plain_symbols_in_a_formula_are_what_they_read_as(formula: sympy.Expr, exact: sympy.Expr) -> None:
+    given = {"tau": formula, "L": 2, "R": 3, "m": 10**9, "n": 10**6, "delta": "0.05"}
+    theorem = CATALOGUE["cao2020/thm3.1"]
+    for solution in (evaluate(theorem, "error", given), invert(theorem, "epsilon", {**given, "error": 1})):
+        assert solution.formulas["tau"].equals(exact)
+        assert not solution.formulas["tau"].atoms(Float)
+
+
+def test_the_error_within_a_radius_of_floats_is_the_oracles() -> None:
+    radius = 0.25 * symbols("R") / symbols("m") ** 0.5
+    given = {"tau": radius, "R": "1e-3", "L": 2, "m": 10**9, "n": 10**6, "delta": "0.05", "epsilon": "0.01"}
+    solution = evaluate(CATALOGUE["cao2020/thm3.1"], "error", given)
+    tau = mpf("0.25e-3") / mp.sqrt(10**9)
+    point = Point({"L": 2, "m": 10**9, "n": 10**6, "E_S": Fraction(1, 100)})
+    point.values["tau"] = tau
+    exact = FORMULAS["cao2020/thm3.1", "error"][0](point)
+    assert 0 <= value_of(solution) - exact <= exact * mpf(10) ** -11
+
+
+def test_a_number_of_sympy_is_a_number() -> None:
+    with pytest.raises(InputError, match="L = 1 is below 2"):
+        evaluate(CATALOGUE["chen2019/thm2.1"], "width", {"L": Integer(1)})
+    solution = evaluate(CATALOGUE["chen2019/thm2.1"], "width", {"L": Integer(2), "delta": Float(0.05)})
+    assert solution.value == "89202588"
+    assert solution.inputs == {"L": 2, "delta": Fraction(1, 20)}
+    with pytest.raises(InputError, match=r"outside 10\^±300"):
+        evaluate(CATALOGUE["chen2019/thm2.1"], "width", {"R": Float("1e-400")})
+    with pytest.raises(UnknownNameError, match="foo"):
+        evaluate(CATALOGUE["chen2019/thm2.1"], "width", {"R": symbols("foo")})
+
+
 # Premises ---------------------------------------------------------------------------------------
 
 
@@ -537,8 +677,8 @@ def test_what_the_check_of_a_condition_assumed_is_listed() -> None:
 
 def test_an_input_that_meets_every_condition_is_not_complained_of() -> None:
     # L^24 γ^(−8) ε^(−14) log(1/δ) and L^4 γ^(−2) ε^(−4) log(1/δ), at L = γ = 1.
-    for m, n, count in ((29958, 30, 2), (29958, 48, 1), (49083, 47, 1), (49083, 48, 0)):
-        solution = solve("cao2020/cor3.3", "error", f"L=1 gamma=1 epsilon=1/2 delta=0.05 m={m} n={n}")
+    for width, n, count in ((29958, 30, 2), (29958, 48, 1), (49083, 47, 1), (49083, 48, 0)):
+        solution = solve("cao2020/cor3.3", "error", f"L=1 gamma=1 epsilon=1/2 delta=0.05 m={width} n={n}")
         assert len(solution.unmet) == count
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from itertools import combinations
 from types import MappingProxyType
 from typing import Literal
@@ -16,6 +17,8 @@ from boundcalc.auditing.formulas import (
     Entry,
     assemble,
     choices_of,
+    exact_terms,
+    expanded,
     from_statement,
     from_step,
     hides_logarithms,
@@ -24,10 +27,11 @@ from boundcalc.auditing.formulas import (
 )
 from boundcalc.auditing.judging import Judgement, Premises, at_the_worst, excess, judge, simplified
 from boundcalc.catalogue import CATALOGUE
-from boundcalc.constants import ConstantPolicy, Otilde, exponents_hidden
+from boundcalc.constants import ConstantPolicy, Otilde, exponents_hidden, hidden_constants
 from boundcalc.derivation import Claim, Derivation, DerivationStep, Sense
 from boundcalc.errors import InputError
 from boundcalc.proofs import derivations_of
+from boundcalc.solving.solution import combined
 from boundcalc.symbols import symbol_of
 from boundcalc.theorem import Bound, Catalogue, Condition, Guarantee, Theorem
 from boundcalc.tropical import (
@@ -51,7 +55,9 @@ UNIT = ConstantPolicy()
 SIZES = ("m", "n")
 """Choices in terms of which the others are given."""
 
-_EQUAL: tuple[Sense, Sense] = ("<=", ">=")
+LARGER_EXPONENTS = "larger exponents in poly(…) would mend it"
+MOST_EXTRA = 64
+"""By how much exponents that poly(…) hides are raised at most."""
 
 LARGE_CHOICES = ("eta",)
 """Choices that are better the larger they are; all others should be small."""
@@ -76,12 +82,13 @@ class Verdict:
     excess: Growth | None
     up_to_logarithms: bool
     point: Counterexample | None = None
+    exponents: tuple[tuple[str, Fraction], ...] = ()
     notes: tuple[str, ...] = ()
 
     def verify(self) -> bool:
         """Check every certificate and witness again, by arithmetic alone, and that they say what the status says."""
         says = {
-            "holds": self.there.holds and (self.back.holds or self.step.because is None),
+            "holds": self.there.holds and (self.back.holds or self.step.because is None or bool(self.exponents)),
             "loose": self.there.holds and not self.back.holds and self.point is not None,
             "violated": not self.there.holds and self.point is not None,
             "undecided": not (self.there.holds and self.back.holds),
@@ -217,14 +224,45 @@ class _Auditor:
     def _derivation(
         self, theorem: Theorem, derivation: Derivation, used: Mapping[str, Theorem], upstream: tuple[str, ...]
     ) -> Audit:
-        printed = _Proof(theorem, derivation, used, self.policy)
-        verdicts = printed.verdicts()
+        verdicts, policy = self._verdicts(theorem, derivation, used)
         repaired = {key: self._repaired(key) if key in upstream else statement for key, statement in used.items()}
         sound = all(verdict.status in ("holds", "loose") for verdict in verdicts)
         if sound and not upstream:
             return Audit(theorem, derivation, verdicts)
-        repair, choices, notes = _Proof(theorem, derivation, repaired, self.policy).repair()
+        repair, choices, notes = _Proof(theorem, derivation, repaired, policy).repair()
         return Audit(theorem, derivation, verdicts, repair, choices, upstream, notes=notes)
+
+    def _verdicts(
+        self, theorem: Theorem, derivation: Derivation, used: Mapping[str, Theorem]
+    ) -> tuple[tuple[Verdict, ...], ConstantPolicy]:
+        """Every step judged, with exponents of poly(…) as large as the steps need where that mends them.
+
+        A poly(…) says that there are exponents; those that the catalogue takes are no part of the statement.
+        """
+        verdicts = _Proof(theorem, derivation, used, self.policy).verdicts()
+        open_ = {verdict.step.id for verdict in verdicts if LARGER_EXPONENTS in verdict.notes}
+        if not open_:
+            return verdicts, self.policy
+        uses = {
+            constant: self.policy.use(constant, theorem.key)
+            for verdict in verdicts
+            if verdict.step.id in open_
+            for constant in hidden_constants(verdict.claimed, verdict.derived)
+            if constant.role == "p"
+        }
+        for extra in range(1, MOST_EXTRA + 1):
+            larger = {f"{theorem.key}:{constant.name}": use.value + extra for constant, use in uses.items()}
+            policy = ConstantPolicy({**self.policy.values, **larger})
+            proof = _Proof(theorem, derivation, used, policy)
+            if all(verdict.there.holds for verdict in proof.verdicts(open_)):
+                raised = tuple((constant.name, use.value + extra) for constant, use in uses.items())
+                return tuple(
+                    replace(verdict, status="holds", excess=None, point=None, notes=(), exponents=raised)
+                    if verdict.step.id in open_
+                    else verdict
+                    for verdict in proof.verdicts()
+                ), policy
+        return verdicts, self.policy
 
 
 class _Proof:
@@ -269,9 +307,9 @@ class _Proof:
             provenance="reconstructed",
         )
 
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """Every step judged."""
-        return tuple(self._named_verdict(step) for step in self.steps())
+    def verdicts(self, only: Container[str] | None = None) -> tuple[Verdict, ...]:
+        """Every step judged, or those with these ids."""
+        return tuple(self._named_verdict(step) for step in self.steps() if only is None or step.id in only)
 
     def _named_verdict(self, step: DerivationStep) -> Verdict:
         """The verdict; what cannot be judged is said with the step's name."""
@@ -320,7 +358,7 @@ class _Proof:
         The conditions of the statements used are premises of what follows only; that they hold is a step of its own.
         """
         entries = values(step.put, "put in") + values(self.derivation.put, "put in")
-        claims = list(step.where)
+        claims = [*step.where, *self.derivation.where]
         claims += [
             self.earlier[name].claim
             for name in step.uses
@@ -381,12 +419,13 @@ class _Proof:
         assert failing.witness is not None
         factor = self._worst(excess(failing.small, failing.large, failing.premises), failing.premises)
         point = counterexample(*sides, given, failing.witness, self.policy, self.theorem.key)
-        notes: tuple[str, ...] = () if soft else ("by a logarithm only",)
+        notes: tuple[str, ...] = () if soft else ("by a logarithm only, which an Õ would absorb",)
         if point is None:
             unseen = "by its orders of growth it is, but no point was found at which that shows in numbers"
             return replace(verdict, status="undecided", excess=factor, notes=(f"{status}: {unseen}",))
-        if status == "violated":
-            notes += self._exponents(step, claim.large, there, soft=soft)
+        if status == "violated" and (exponents_hidden(claim.small) or exponents_hidden(claim.large)):
+            mendable = self._mendable(step, claim, there, soft=soft)
+            notes += (LARGER_EXPONENTS if mendable else "no exponents in poly(…) mend it",)
         return replace(verdict, status=status, excess=factor, point=point, notes=notes)
 
     def _judgements(
@@ -405,16 +444,12 @@ class _Proof:
             factor = simplified(at_the_worst(factor, canonical(symbol.name), premises), premises)
         return factor
 
-    def _exponents(self, step: DerivationStep, large: sympy.Expr, there: Judgement, *, soft: bool) -> tuple[str, ...]:
-        """Whether larger exponents of a poly(…) would mend a claim."""
-        bases = exponents_hidden(large)
-        if not bases:
-            return ()
+    def _mendable(self, step: DerivationStep, claim: Claim, there: Judgement, *, soft: bool) -> bool:
+        """Whether larger exponents of poly(…) could mend a claim: it holds where all that they raise is bounded."""
+        bases = (*exponents_hidden(claim.small), *exponents_hidden(claim.large))
         bounded = [x for base in bases for term in self._growth(base, step, soft=soft).terms for x in term]
         free = replace(there.premises, given=(*there.premises.given, *bounded))
-        if judge(there.small, there.large, free).holds:
-            return ("it holds with larger exponents in poly(…)",)
-        return ("no exponents in poly(…) mend it",)
+        return judge(there.small, there.large, free).holds
 
     def repair(self) -> tuple[dict[sympy.Symbol, sympy.Expr], Repair | None, tuple[str, ...]]:
         """What the statement has to say instead, its proof for the choices, and notes.
@@ -428,11 +463,19 @@ class _Proof:
             if promised and not step.needed:
                 verdict = self._verdict(step)
                 if verdict.status in ("violated", "undecided"):
-                    soft = verdict.up_to_logarithms
-                    growth = self._growth(verdict.derived, step, soft=soft)
-                    inside = self._premises(step, self._given(step), growth, soft=soft)
-                    changed[symbol] = growth_expr(simplified(growth, inside), join=sympy.Add)
+                    changed[symbol] = self._promise(step, verdict)
         return changed, solved, notes
+
+    def _promise(self, step: DerivationStep, verdict: Verdict) -> sympy.Expr:
+        """What follows instead of a guarantee: the terms that the claim has exactly, and the order of the others."""
+        derived, _ = without_exact_terms(verdict.derived, verdict.claimed)
+        exact = [
+            term for term in exact_terms(verdict.claimed) if term in sympy.Add.make_args(expanded(verdict.derived))
+        ]
+        growth = self._growth(derived, step, soft=verdict.up_to_logarithms)
+        premises = self._premises(step, self._given(step), growth, soft=verdict.up_to_logarithms)
+        rest = growth_expr(simplified(growth, premises), join=sympy.Add)
+        return sympy.Add(*exact, rest, evaluate=False) if exact else rest
 
     def _repaired_choices(self) -> tuple[dict[sympy.Symbol, sympy.Expr], Repair | None, tuple[str, ...]]:
         choices = self.derivation.choices
@@ -452,8 +495,19 @@ class _Proof:
                     inner = {s: expr for s, expr in chosen.items() if s.name not in SIZES}
                     step = DerivationStep("", Claim(symbol, "<=", growth_expr(choice.value).xreplace(inner)))
                     chosen[symbol] = growth_expr(self._growth(step.claim.right, step, soft=True))
-                return chosen, solved, ()
+                return chosen, solved, tuple(self._admitted(chosen))
         return {}, None, (impossible,)
+
+    def _admitted(self, chosen: Mapping[sympy.Symbol, sympy.Expr]) -> Iterator[str]:
+        """Which of the repaired choices the statement admits as it is, with other exponents in its poly(…)."""
+        for symbol, value in chosen.items():
+            stated = combined(self.theorem.bounds_on(symbol)) if self.theorem.bounds_on(symbol) else symbol
+            claim = Claim(value, "<=", stated)
+            step = DerivationStep("", claim)
+            if exponents_hidden(stated) and symbol.name not in LARGE_CHOICES:
+                there, _ = self._judgements(step, value, stated, [*self.derivation.where], soft=True)
+                if there.holds or self._mendable(step, claim, there, soft=True):
+                    yield f"{symbol_of(symbol).text} is as stated, with exponents in poly(…) that are large enough"
 
     def _solved(self, free: tuple[sympy.Symbol, ...]) -> Repair | None:
         """The smallest values of some choices, the others staying as stated.
@@ -467,15 +521,14 @@ class _Proof:
         return smallest_choices(system, wanted, LARGE_CHOICES, (*regime(names), *given)) if system else None
 
     def _kept(self, free: tuple[sympy.Symbol, ...]) -> list[Monomial]:
-        """The statement's own conditions on what is not chosen anew."""
+        """The premises throughout, and the statement's own conditions on what is not chosen anew."""
         entries = [entry for entry in self.choices if entry.symbol not in free]
-        kept: list[Monomial] = []
+        claims = list(self.derivation.where)
         for bound in self.theorem.conditions:
             if bound.symbol not in free:
                 sense: Sense = "<=" if bound.relation == "<=" else ">="
-                claim = Claim(bound.symbol, sense, _put(bound.expr, entries))
-                kept += self._monomials(claim, DerivationStep("", claim))
-        return kept
+                claims.append(Claim(bound.symbol, sense, _put(bound.expr, entries)))
+        return [x for claim in claims for x in self._monomials(claim, DerivationStep("", claim))]
 
     def _system(self, free: tuple[sympy.Symbol, ...]) -> list[Monomial]:
         """Everything needed of the choices, as monomials that must be ≤ 1, with those that are not free put in."""
@@ -494,9 +547,10 @@ class _Proof:
             for bound in statement.prescriptions:
                 if bound.symbol in self.derivation.choices and bound.relation == "=":
                     entries = [*values(self.derivation.put, ""), *kept]
-                    for sense in _EQUAL:
-                        claim = Claim(_put(bound.symbol, entries), sense, _put(bound.expr, entries))
-                        system += self._monomials(claim, DerivationStep(statement.key, claim))
+                    # A smaller step size than prescribed is allowed, and more iterations are.
+                    sense: Sense = "<=" if bound.symbol.name in LARGE_CHOICES else ">="
+                    claim = Claim(_put(bound.symbol, entries), sense, _put(bound.expr, entries))
+                    system += self._monomials(claim, DerivationStep(statement.key, claim))
         return list(dict.fromkeys(x for x in system if x.powers))
 
     def _monomials(self, claim: Claim, step: DerivationStep) -> Iterator[Monomial]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sympy
 
 from boundcalc.constants import HiddenConstant, Notation
-from boundcalc.derivation import Claim, DerivationStep, Sense
+from boundcalc.derivation import DerivationStep, Sense
 from boundcalc.errors import InputError
 from boundcalc.notation import text
 from boundcalc.solving.solution import combined
@@ -135,26 +135,29 @@ def hides_logarithms(*formulas: sympy.Expr) -> bool:
     return any(len(found.args) > 2 for formula in formulas for found in formula.atoms(Notation))
 
 
+def exact_terms(claimed: sympy.Expr) -> list[sympy.Expr]:
+    """The terms of a claim that hide no constant, where others do: 2·E_S of 2·E_S + C·(…)."""
+    terms = sympy.Add.make_args(expanded(claimed))
+    exact = [term for term in terms if not term.has(HiddenConstant)]
+    return exact if len(exact) < len(terms) else []
+
+
 def without_exact_terms(derived: sympy.Expr, claimed: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
     """Both sums without the terms that they share exactly, where the claim tells exact terms from hidden constants.
 
     2·E_S + X ≤ 2·E_S + C·Y for some C says X ≤ C·Y, whatever E_S is.
     """
-    mine, its = (sympy.Add.make_args(_expanded(side)) for side in (derived, claimed))
-    exact = [term for term in its if not term.has(HiddenConstant)]
-    if len(exact) == len(its):
-        return derived, claimed
-    shared = {term for term in exact if term in mine}
+    mine, its = (sympy.Add.make_args(expanded(side)) for side in (derived, claimed))
+    shared = {term for term in exact_terms(claimed) if term in mine}
     rest = [[term for term in side if term not in shared] for side in (mine, its)]
-    if not rest[0]:
+    if not shared or not rest[0]:
         return derived, claimed
     return sympy.Add(*rest[0]), sympy.Add(*rest[1])
 
 
-def _expanded(side: sympy.Expr) -> sympy.Expr:
+def expanded(side: sympy.Expr) -> sympy.Expr:
     """A sum's numerical factors multiplied out; nothing within its terms is touched."""
-    terms = [term for part in sympy.Add.make_args(side) for term in _distributed(part)]
-    return sympy.Add(*terms)
+    return sympy.Add(*(term for part in sympy.Add.make_args(side) for term in _distributed(part)))
 
 
 def _distributed(term: sympy.Expr) -> list[sympy.Expr]:
@@ -162,10 +165,3 @@ def _distributed(term: sympy.Expr) -> list[sympy.Expr]:
     if number == 1 and not rest.is_Add:
         return [term]
     return [number * inner for part in sympy.Add.make_args(rest) for inner in _distributed(part)]
-
-
-def assembled_claim(claim: Claim, entries: Iterable[Entry]) -> Claim:
-    """A claim with everything put into both sides, its small side bounded from above and its large one from below."""
-    known = list(entries)
-    small, large = assemble(claim.small, known, "<=").expr, assemble(claim.large, known, ">=").expr
-    return Claim(small, "<=", large)

@@ -29,13 +29,15 @@ from boundcalc.formula import NAMES, NOTATION_CALL, RESERVED, show_formula
 from boundcalc.theorem import Provenance, Theorem
 
 _SENSES: Mapping[str, Sense] = {">=": ">=", "≥": ">=", "<=": "<=", "≤": "<="}
-_DERIVATION = ("name", "choices", "put", "quantities", "note", "steps")
+_DERIVATION = ("name", "choices", "put", "where", "quantities", "note", "steps")
 _STEP = ("id", "claim", "says", "needed", "because", "uses", "put", "where", "fixed", "provenance")
 
 
 def formulas_of(derivation: Derivation) -> Iterator[sympy.Expr]:
     """Every formula of a derivation, in reading order."""
     yield from derivation.put.values()
+    for claim in derivation.where:
+        yield from (claim.left, claim.right)
     for step in derivation.steps:
         for claim in (step.claim, *step.where):
             yield claim.left
@@ -121,6 +123,7 @@ def _derivation(name: str, draft: Draft, constants: Mapping[str, HiddenConstant]
         steps=_steps(draft.steps, names),
         choices=_chosen(items_of(fields, "choices")),
         put=names.replacements(fields),
+        where=tuple(names.claim(item) for item in items_of(fields, "where")),
         quantities=MappingProxyType(quantities),
         name=name,
         note=text_of(fields, "note"),
@@ -204,6 +207,7 @@ def derivation_facts(derivation: Derivation) -> dict[str, Any]:
         "name": derivation.name,
         "choices": [show_formula(symbol) for symbol in derivation.choices],
         "put": _put(derivation.put),
+        "where": [_inequality(claim) for claim in derivation.where],
         "quantities": dict(derivation.quantities),
         "note": derivation.note,
         "steps": [_step_facts(step) for step in derivation.steps],

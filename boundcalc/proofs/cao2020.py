@@ -19,6 +19,9 @@ from boundcalc.symbols import (
     D_2,
     E_S,
     G_S,
+    P_2,
+    S_21,
+    S_F,
     B,
     J_f,
     K,
@@ -32,17 +35,21 @@ from boundcalc.symbols import (
     f_0,
     f_lin,
     gamma,
+    gap,
+    gap_uniform,
     m,
     n,
     tau,
+    v_norm,
 )
 from boundcalc.theorem import Theorem
 
 LEM_4_1, LEM_4_2, LEM_4_3 = "cao2020/lem4.1", "cao2020/lem4.2", "cao2020/lem4.3"
 
-E_D, I_1, I_2, L_0, drop = sympy.symbols("E_D I_1 I_2 L_0 drop", positive=True)
+E_D, R_n, I_1, I_2, L_0, drop = sympy.symbols("E_D R_n I_1 I_2 L_0 drop", positive=True)
 QUANTITIES = {
     "E_D": "the population surrogate error E_D(W)",
+    "R_n": "the empirical Rademacher complexity of the networks within τ of the initialization",
     "I_1": "the Rademacher complexity of the networks minus their linearizations",
     "I_2": "the Rademacher complexity of the linearizations",
     "L_0": "the training loss L_S(W^(0)) at initialization",
@@ -57,7 +64,8 @@ def _quantities(*symbols: sympy.Symbol) -> dict[str, str]:
 GENERALIZES = THM_3_1.guarantees[0].expr
 
 PROOF_3_1 = Derivation(
-    quantities=_quantities(E_D, I_1, I_2),
+    quantities=_quantities(E_D, R_n, I_1, I_2),
+    note="where τ√m ≥ 1, as for the τ of Theorem 3.2, √(1/n) is no larger than L τ √(m/n)",
     steps=(
         DerivationStep(
             "I_1",
@@ -77,8 +85,9 @@ PROOF_3_1 = Derivation(
         DerivationStep(
             "E_D",
             Claim(E_D, "<=", E_S + 2 * (I_1 + I_2) + sqrt(log(1 / delta) / n)),
-            "uniform convergence: E_S + 2·Rademacher complexity + C₁ √(log(1/δ)/n), and (4.1)",
-            because=E_S + 2 * (I_1 + I_2) + sqrt(log(1 / delta) / n),
+            "uniform convergence, with (4.1)",
+            because=E_S + 2 * R_n + sqrt(log(1 / delta) / n),
+            put={R_n: I_1 + I_2},
         ),
         DerivationStep(
             "error",
@@ -115,17 +124,34 @@ LINEAR = DerivationStep(
 ENOUGH = DerivationStep(
     "(4.5)", Claim(1 / (sqrt(K * eta * m) * B), "<=", epsilon), "the iterations suffice for ε", needed=True
 )
+FIRST_ORDER = DerivationStep(
+    "(4.6), first order",
+    Claim(f_lin * E_S, "<=", eta * B**2 * m * E_S**2),
+    "the first term of Lemma 4.2 is no more than a part of η‖∇_{W_L} L_S‖² ≥ η B² m E_S², by (3.1)",
+    uses=("(4.4)", LEM_4_2, LEM_4_1),
+    put={D_1: L * eta * G_S},
+)
+SECOND_ORDER = DerivationStep(
+    "(4.6), second order",
+    Claim(m * L**3 * D_2, "<=", eta * B**2 * m * E_S**2),
+    "nor is the last term of Lemma 4.2",
+    uses=("(4.3)", LEM_4_1),
+    put={D_2: L * (eta * G_S) ** 2},
+)
 DESCENT = DerivationStep(
     "(4.6)",
     Claim(L_lin, "<=", eta * B**2 * m * E_S**2),
-    "a step from W^(k) to W^(k) − η∇L_S loses, by Lemma 4.2, no more than half of the η‖∇_{W_L} L_S‖² ≥ η B² m E_S² "
-    "that (3.1) gains",
-    uses=("(4.3)", "(4.4)", LEM_4_2, LEM_4_1),
+    "what (4.6) asks of the choices: by Lemma 4.2 a step from W^(k) to W^(k) − η∇L_S loses no more than half of what "
+    "it gains",
+    needed=True,
+    uses=(LEM_4_2, LEM_4_1),
     put={D_1: L * eta * G_S, D_2: L * (eta * G_S) ** 2},
+    provenance="reconstructed",
 )
 
 PROOF_3_2 = Derivation(
     choices=(m, eta, K, tau),
+    note="with τ = Õ(B^(−2) ε^(−1) m^(−1/2)), which (4.2) asks for, τ ≤ L^(−6) is the printed m ≥ L^12 B^(−4) ε^(−2)",
     quantities=_quantities(L_0, drop),
     steps=(
         INSIDE,
@@ -133,7 +159,6 @@ PROOF_3_2 = Derivation(
         LINEAR,
         ENOUGH,
         SHORT_STEP,
-        DESCENT,
         DerivationStep(
             "B",
             Claim(B, "<=", sympy.Integer(1)),
@@ -141,14 +166,17 @@ PROOF_3_2 = Derivation(
             because=G_S / (sqrt(m) * E_S),
             uses=(LEM_4_1,),
         ),
+        FIRST_ORDER,
         replace(
-            DESCENT,
-            id="descent",
-            says="what (4.6) asks of τ, η and m",
-            needed=True,
+            FIRST_ORDER,
+            id="(4.6), reading √m in (4.4)",
+            says="the same, were the right side of (4.4) B²·√m",
             uses=(LEM_4_2, LEM_4_1),
+            where=(Claim(LINEAR.claim.left, "<=", B**2 * sqrt(m)),),
             provenance="reconstructed",
         ),
+        SECOND_ORDER,
+        DESCENT,
         DerivationStep(
             "gradient",
             Claim(G_S, "<=", eta ** Rational(-1, 2) / B * sqrt(drop)),
@@ -231,12 +259,16 @@ PROOF_COR_3_1 = Derivation(
 )
 
 
-def learning(corollary: Theorem, lemma: str, bound: sympy.Expr) -> Derivation:
+def learning(
+    corollary: Theorem, lemma: str, bound: sympy.Expr, where: tuple[Claim, ...] = (), note: str = ""
+) -> Derivation:
     """Corollaries 3.2 and 3.3: the lemma's B put into Theorem 3.2 and Corollary 3.1."""
     step_size, iterations = corollary.prescriptions
     return Derivation(
         choices=(m, n, eta, K),
         put={B: bound},
+        where=where,
+        note=note,
         steps=(
             DerivationStep(
                 "(3.1)",
@@ -271,6 +303,41 @@ def learning(corollary: Theorem, lemma: str, bound: sympy.Expr) -> Derivation:
     )
 
 
+SMALL_MARGIN = (Claim(2**L, "<=", gamma**-2),)
+WHY_SMALL = (
+    "the conjugate kernel halves its diagonal at every level: γ ≤ |f(x)| ≤ ‖f‖_H·√κ^(L−1)(x, x) ≤ 2^(−(L−1)/2), "
+    "so that 2^L ≤ 2γ^(−2)"
+)
+
+PROOF_REM_3_1 = Derivation(
+    steps=(
+        DerivationStep(
+            "Theorem 3.1",
+            Claim(gap, "<=", tau * sqrt(m / n)),
+            "for τ small enough, here τ ≤ n^(−3/2)",
+            because=L * tau * sqrt(m / n) + L**4 * sqrt(m) * tau ** Rational(4, 3),
+            where=(Claim(tau, "<=", n ** Rational(-3, 2)),),
+            fixed=(L,),
+            provenance="reconstructed",
+        ),
+        *(
+            DerivationStep(
+                name,
+                Claim(gap_uniform, "<=", m * tau / sqrt(n)),
+                "at He initialization, ‖W_l‖₂ constant, each layer moved by τ",
+                because=gap_uniform,
+                uses=(key,),
+                put={v_norm: sqrt(m), P_2: sympy.Integer(1), movement: size},
+                fixed=(L,),
+            )
+            for name, key, movement, size in (
+                ("Bartlett et al.", "bartlett2017", S_21, L ** Rational(3, 2) * sqrt(m) * tau),
+                ("Neyshabur et al.", "neyshabur2018", S_F, sqrt(L * m) * tau),
+            )
+        ),
+    ),
+)
+
 PROOF_THM_1_1 = Derivation(
     choices=(m, n),
     steps=tuple(
@@ -290,8 +357,9 @@ PROOF_THM_1_1 = Derivation(
 PROOFS: Mapping[str, tuple[Derivation, ...]] = {
     "cao2020/thm1.1": (PROOF_THM_1_1,),
     "cao2020/thm3.1": (PROOF_3_1,),
+    "cao2020/rem3.1": (PROOF_REM_3_1,),
     "cao2020/thm3.2": (PROOF_3_2, SHARPER_3_2),
     "cao2020/cor3.1": (PROOF_COR_3_1,),
     "cao2020/cor3.2": (learning(COR_3_2, "cao2020/lem4.4", 2**-L * gamma),),
-    "cao2020/cor3.3": (learning(COR_3_3, "cao2020/lem4.5", gamma),),
+    "cao2020/cor3.3": (learning(COR_3_3, "cao2020/lem4.5", gamma, SMALL_MARGIN, WHY_SMALL),),
 }

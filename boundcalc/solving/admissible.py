@@ -61,6 +61,12 @@ class Edge:
     log: arb
     binding: Inequality
 
+    @property
+    def point(self) -> arb:
+        """The point itself."""
+        with ctx.workprec(_EDGE_BITS):
+            return self.log.exp().mid()
+
 
 @dataclass(frozen=True)
 class Piece:

@@ -169,25 +169,20 @@ def equal(
     notes = [f"not used, one equation fixes {symbol.name}: {other.name}" for other in others]
     solutions = []
     for edge in roots:
-        at_root = {**values, symbol: _exp(edge.log)}
+        at_root = {**values, symbol: edge.point}
         failing = [one.name for one in inequalities if holds(one.left, one.relation, one.right, at_root) is False]
         notes += [f"unmet at the solution: {name}" for name in failing]
         solutions += [] if failing else [edge]
     if not solutions:
         notes += [] if roots else [f"no {symbol.name} that is {domain} satisfies {equation.name}"]
-        outside = End(None, log10(_exp(roots[-1].log)), binding=equation.name) if roots else None
+        outside = End(None, log10(roots[-1].point), binding=equation.name) if roots else None
         return Answer("empty", "=", edge=roots[-1] if roots else None, outside=outside, notes=tuple(notes))
     edge = solutions[-1]
     notes += [f"the largest of {len(solutions)} solutions"] if len(solutions) > 1 else []
     notes += [f"no integer solves it but by chance: the nearest {symbol.name} is given"] if domain.integer else []
-    x = _exp(edge.log)
+    x = edge.point
     return Answer("ok", "=", End(_nearest(symbol, x, domain), log10(x), binding=equation.name), edge=edge,
                   notes=tuple(notes))  # fmt: skip
-
-
-def _exp(log: arb) -> arb:
-    with ctx.workprec(512):
-        return log.exp().mid()
 
 
 def _nearest(symbol: sympy.Symbol, x: arb, domain: Domain) -> str | None:

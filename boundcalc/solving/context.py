@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
+from itertools import count
 
 import sympy
 from flint import arb
@@ -24,9 +25,10 @@ from boundcalc.numerics import (
     positive_ball,
     round_significant,
     round_to_integer,
+    short_fraction,
 )
 from boundcalc.parsing import Number, exact
-from boundcalc.solving.admissible import Inequality, admissible
+from boundcalc.solving.admissible import Edge, Inequality, admissible
 from boundcalc.solving.ends import domain_of, end_of, log_range
 from boundcalc.solving.solution import Assumed, End, combined, show_value
 from boundcalc.symbols import VOCABULARY, L, lookup, n, show_fraction, symbol_of
@@ -36,7 +38,8 @@ ITERATIONS = ("T", "K")
 """Counts of iterations: more than prescribed do no harm."""
 
 Given = Mapping[str, "Number | sympy.Expr"]
-"""Inputs by name or alias: numbers, exact or as one types them, or formulas in other symbols (τ = R·m^(−1/2))."""
+"""Inputs by name or alias: numbers, exact or as one types them, or formulas in other symbols (τ = R·m^(−1/2)). In a
+formula a symbol is known by its name, and a float is the decimal that it prints as."""
 
 
 class IncompleteError(InputError):
@@ -80,7 +83,7 @@ def check_formulas(given: Mapping[str, sympy.Expr]) -> dict[sympy.Symbol, sympy.
     """Inputs that are formulas, by the symbol that each defines, none of them containing another one's symbol.
 
     Raises:
-        UnknownNameError: a name that is no symbol.
+        UnknownNameError: a name that is no symbol, or a formula with an unknown symbol in it.
         InputError: a symbol defined twice, or in terms of itself.
     """
     formulas: dict[sympy.Symbol, sympy.Expr] = {}
@@ -90,7 +93,7 @@ def check_formulas(given: Mapping[str, sympy.Expr]) -> dict[sympy.Symbol, sympy.
             raise InputError(f"{symbol.name} is given twice; give it once")
         if symbol.name == "H":
             raise InputError("H (hidden layers) cannot be given as a formula; give L, as the statement counts it")
-        formulas[symbol.expr] = expr
+        formulas[symbol.expr] = in_vocabulary(expr)
     put_in = formulas
     for _ in formulas:
         put_in = {symbol: substitute(expr, put_in) for symbol, expr in put_in.items()}
@@ -98,6 +101,31 @@ def check_formulas(given: Mapping[str, sympy.Expr]) -> dict[sympy.Symbol, sympy.
         if put_in[symbol].free_symbols & formulas.keys():
             raise InputError(f"{symbol.name} = {text(expr)} is defined in terms of itself; give a value instead")
     return put_in
+
+
+def in_vocabulary(expr: sympy.Expr) -> sympy.Expr:
+    """A formula in the vocabulary's own symbols, whatever is assumed of symbols with these names, and floats exact.
+
+    Raises:
+        UnknownNameError: a symbol that the vocabulary does not have.
+        InputError: a float outside 10^±300.
+    """
+    if isinstance(expr, sympy.Float):
+        value = exact(_shortest(expr), "formula")
+        return sympy.Rational(value.numerator, value.denominator)
+    if expr.is_Symbol:
+        return expr if isinstance(expr, HiddenConstant) else lookup(expr.name).expr
+    if not expr.args:
+        return expr
+    arguments = [in_vocabulary(argument) for argument in expr.args]
+    with sympy.evaluate(False):
+        return expr.func(*arguments)
+
+
+def _shortest(number: sympy.Float) -> str:
+    """The shortest decimal that reads as a float, as Python prints its own: 0.1 stands for 1/10."""
+    texts = (str(number.n(digits)) for digits in count(1))
+    return next(text for text in texts if sympy.Float(text, precision=number._prec) == number)
 
 
 def demand(bound: Bound, own: bool = True) -> Relation:
@@ -124,10 +152,13 @@ class Context:
         numbers: dict[str, Number] = {}
         formulas: dict[str, sympy.Expr] = {}
         for name, value in given.items():
-            if isinstance(value, sympy.Expr):
-                formulas[name] = value
-            else:
+            if not isinstance(value, sympy.Expr):
                 numbers[name] = value
+            elif value.is_Rational or value.is_Float:
+                number = in_vocabulary(value)
+                numbers[name] = Fraction(number.p, number.q)
+            else:
+                formulas[name] = value
         self.inputs = check_inputs(theorem, numbers)
         self.formulas = check_formulas(formulas)
         both = {symbol.name for symbol in self.formulas} & self.inputs.keys()
@@ -155,8 +186,14 @@ class Context:
         return holds(self.formulas.get(bound.symbol, bound.symbol), bound.relation, bound.expr, self.values)
 
     def domains_in(self, unknown: sympy.Symbol) -> tuple[Inequality, ...]:
-        """That the formulas in which the unknown occurs lie in the domains of the symbols they stand for."""
-        return tuple(one for one in self._domains() if unknown in one.left.free_symbols)
+        """That the formulas in which the unknown occurs lie in the domains of the symbols they stand for.
+
+        A formula in which something else has no value, and was not given one, is left out: it enters nothing.
+        """
+        known = {unknown, *self.values, *self.given}
+        found = tuple(one for one in self._domains() if unknown in one.left.free_symbols <= known)
+        self.fill({s for one in found for s in one.left.free_symbols} - {unknown}, frozenset({unknown}))
+        return found
 
     @property
     def fractional(self) -> tuple[str, ...]:
@@ -217,7 +254,11 @@ class Context:
         if symbol in self.theorem.supplies:
             expr = self.theorem.supplies[symbol]
             self.fill(expr.free_symbols, pending)
-            value, why = self._rounded(symbol, expr, "up"), f"{text(expr)}, supplied by the statement"
+            value, why = self._rounded(symbol, expr, "up", self.values), f"{text(expr)}, supplied by the statement"
+            if not symbol_of(symbol).domain.integer:
+                # A fact, no choice of ours: what follows from it is computed from the formula itself.
+                self.values[symbol] = expr
+                value = short_fraction(expr, self.values) or value
         elif own := self.own(symbol, pending):
             self.fill(set().union(*(bound.expr.free_symbols for bound in own)), pending)
             value = self._prescribed(symbol, own)
@@ -233,7 +274,7 @@ class Context:
                 default = max(default, Fraction(self.theorem.setting.depth.minimum))
             value, why = default, "default"
         self.assumed.append(Assumed(symbol.name, value, why))
-        self.values[symbol] = value
+        self.values.setdefault(symbol, value)
 
     def own(self, symbol: sympy.Symbol, pending: frozenset[sympy.Symbol]) -> tuple[Bound, ...]:
         """The statement's own bounds on an input that was not given, if they can be evaluated.
@@ -275,22 +316,24 @@ class Context:
     def _prescribed(self, symbol: sympy.Symbol, bounds: tuple[Bound, ...]) -> Fraction | Scaled:
         expr = combined(bounds)
         if not expr.has(symbol):
-            return self._rounded(symbol, expr, bounds[0].rounding)
-        least = least_solution(symbol, expr, self.values)
-        if least is None or least.value is None:
-            raise InputError(f"{self.theorem.key} supplies no {symbol_of(symbol).quantity} here; give {symbol.name}=…")
-        return Fraction(least.value)
+            return self._rounded(symbol, expr, bounds[0].rounding, self.values)
+        edge, least = least_solution(symbol, expr, self.values)
+        if least is not None and least.value is not None:
+            return Fraction(least.value)
+        if edge is not None:
+            return self._rounded(symbol, symbol, "up", {symbol: edge.point})
+        raise InputError(f"{self.theorem.key} supplies no {symbol_of(symbol).quantity} here; give {symbol.name}=…")
 
-    def _rounded(self, symbol: sympy.Symbol, expr: sympy.Expr, rounding: Rounding) -> Fraction | Scaled:
-        ball = positive(symbol, expr, self.values)
+    def _rounded(self, symbol: sympy.Symbol, expr: sympy.Expr, rounding: Rounding, values: Values) -> Fraction | Scaled:
+        ball = positive(symbol, expr, values)
         if symbol_of(symbol).domain.integer and fits_integer(ball):
-            return Fraction(max(round_to_integer(expr, self.values, rounding).value, 1))
+            return Fraction(max(round_to_integer(expr, values, rounding).value, 1))
         if abs(log10(ball)) > WRITTEN_TO_LOG10:
             raise InputError(
                 f"the {symbol_of(symbol).quantity} that {self.theorem.key} supplies is 10^{log10(ball):.6g}, too "
                 f"extreme to go on with; give {symbol.name}=…"
             )
-        return round_significant(expr, self.values, rounding)
+        return round_significant(expr, values, rounding)
 
     def unmet(self, asked: sympy.Symbol, strict: bool) -> tuple[str, ...]:
         """What the statement needs, or prescribes, and the values in use do not satisfy.
@@ -365,14 +408,15 @@ def _with_formulas(theorem: Theorem, formulas: Mapping[sympy.Symbol, sympy.Expr]
     )
 
 
-def least_solution(symbol: sympy.Symbol, expr: sympy.Expr, values: Values) -> End | None:
-    """The least x from which on x ≥ expr(x) holds for good, or None if it never does."""
+def least_solution(symbol: sympy.Symbol, expr: sympy.Expr, values: Values) -> tuple[Edge | None, End | None]:
+    """The least x from which on x ≥ expr(x) holds for good, as it is and rounded up; None if it never does."""
     domain = domain_of(symbol)
     inequality = Inequality(symbol, ">=", expr)
     pieces = admissible(symbol, (inequality,), values, *log_range(domain))
     if not pieces or pieces[-1].upper is not None:
-        return None
-    return end_of(symbol, domain, pieces[-1].lower, "up", (inequality,), values)
+        return None, None
+    edge = pieces[-1].lower
+    return edge, end_of(symbol, domain, edge, "up", (inequality,), values)
 
 
 def positive(symbol: sympy.Symbol, expr: sympy.Expr, values: Values) -> arb:

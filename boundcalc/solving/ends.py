@@ -73,9 +73,7 @@ def end_of(
     if edge is None:
         limit = domain.lower if rounding == "up" else domain.upper
         return domain_end(limit) if limit else None
-    with ctx.workprec(_BITS):
-        x = edge.log.exp().mid()
-    name = edge.binding.name
+    x, name = edge.point, edge.binding.name
 
     def admitted(value: Value) -> bool | None:
         states = [holds(one.left, one.relation, one.right, {**values, symbol: value}) for one in inequalities]

@@ -86,9 +86,7 @@ def evaluate(
     theorem = context.theorem
     bounds = theorem.bounds_on(symbol)
     caps = tuple(
-        bound
-        for bound in theorem.conditions
-        if symbol == m != bound.symbol and not bound.implicit and context.inequality(bound).has(symbol)
+        bound for bound in theorem.conditions if symbol == m != bound.symbol and context.inequality(bound).has(symbol)
     )
     needed = {s for bound in (*bounds, *caps) for s in context.needs(bound)}
     context.fill(needed - {symbol}, frozenset({symbol}))
@@ -100,7 +98,7 @@ def evaluate(
     notes += [
         f"{symbol.name} also enters the condition on {other.symbol.name}"
         for other in theorem.conditions
-        if other.symbol != symbol and other.expr.has(symbol) and other not in caps
+        if other.symbol != symbol and context.inequality(other).has(symbol) and other not in caps
     ]
     notes += [f"{other.name} is bounded too: ask for it by that name" for other in symbols[1:]]
     if isinstance(bounds[0], Guarantee) and bounds[0].probability is not None:

@@ -60,13 +60,13 @@ def solve(
         return evaluate(theorem, symbol.name, given, policy, strict=strict)
     theorem = context.theorem
     inequalities, roots, bounds, notes = _inequalities_in(symbol, context)
-    inequalities += context.domains_in(symbol)
     every = inequalities + roots
     context.fill({s for one in every for s in one.left.free_symbols | one.right.free_symbols} - {symbol},
                  frozenset({symbol}))  # fmt: skip
     context.check_domains()
     context.require_complete(strict, symbol.name)
     unmet = context.unmet(symbol, strict)
+    inequalities += context.domains_in(symbol)
     minimum = Fraction(theorem.setting.depth.minimum) if symbol == L else None
     if roots:
         answer = equal(symbol, roots, inequalities, context.values, minimum)

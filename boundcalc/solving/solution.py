@@ -11,6 +11,7 @@ from typing import Literal
 import sympy
 
 from boundcalc.constants import ConstantUse, explicit
+from boundcalc.notation import text
 from boundcalc.numerics import Scaled, Value
 from boundcalc.symbols import show_fraction
 from boundcalc.theorem import Bound, Theorem
@@ -122,6 +123,8 @@ class Solution:
 
 def show_value(value: Value) -> str:
     """An input as a person would write it."""
+    if isinstance(value, sympy.Expr):
+        return text(value)
     return show_fraction(value) if isinstance(value, Fraction) else str(value)
 
 
