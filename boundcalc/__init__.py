@@ -6,6 +6,7 @@ boundcalc.evaluate(theorem, "width", {"L": 5, "delta": 0.05}).value
 boundcalc.ask("required width for ε=0.01, L=5").answers
 boundcalc.sweep(theorem, "width", {"L": [2, 3, 5], "delta": 0.05}).log10
 boundcalc.compare("zou2019", "zou2020").region
+boundcalc.audit("cao2020/thm3.2").repair
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from boundcalc.auditing import audit as audit
     from boundcalc.budget import plan as plan
     from boundcalc.catalogue import CATALOGUE as CATALOGUE
     from boundcalc.catalogue import load as load
@@ -30,6 +32,7 @@ _HOMES = {
     "CATALOGUE": "boundcalc.catalogue",
     "ConstantPolicy": "boundcalc.constants",
     "ask": "boundcalc.query",
+    "audit": "boundcalc.auditing",
     "compare": "boundcalc.comparison",
     "evaluate": "boundcalc.solving",
     "load": "boundcalc.catalogue",

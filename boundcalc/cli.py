@@ -23,6 +23,7 @@ from boundcalc.parsing import normalize, parse_number
 if TYPE_CHECKING:
     from sympy import Expr
 
+    from boundcalc.auditing import Audit
     from boundcalc.constants import ConstantPolicy
     from boundcalc.solving import Solution
     from boundcalc.theorem import Theorem
@@ -244,7 +245,7 @@ def sweep_over(
     2:10; of an integer symbol, spaced values are rounded and each is taken once.
 
     \b
-    boundcalc sweep chen2019/thm2.1 width epsilon=1e-3:1e-1:log25 L=2,3,5 -o widths.csv
+    boundcalc sweep chen2019/thm2.1 width n=1e2:1e6:log25 L=2,3,5 -o widths.csv
     boundcalc sweep cao2020/thm3.1 width tau=1e-9:1e-6:log200 L=2:4 -o widths.svg
     boundcalc sweep chen2019/thm2.1 width L=2:6 C_m=0.1,1,10
     """  # fmt: skip
@@ -358,6 +359,48 @@ def compare(
         _print(report.ranking_markdown(ranking))
     else:
         _print(report.ranking_latex(ranking) if as_tex else report.ranking_text(ranking))
+
+
+@cli.command("audit")
+@click.argument("theorem", required=False)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "latex", "json"]), default="text", show_default=True,
+    help="latex is to be pasted into a document that loads amsmath, amssymb and booktabs.",
+)  # fmt: skip
+@_constant_options
+@_theorems_option
+@_json_option
+def audit_derivation(
+    theorem: str | None,
+    form: str,
+    settings: tuple[str, ...],
+    constants_file: Path | None,
+    strict: bool,
+    theorem_files: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Judge every step by which a THEOREM is derived: it holds, is loose, or is violated, and by which factor.
+
+    What is violated is repaired: the smallest change of the printed choices is given, with its proof. Without THEOREM,
+    a table of every statement whose derivation is known.
+
+    \b
+    boundcalc audit cao2020/thm3.2
+    boundcalc audit doe2030/thm2 --theorems examples/own_derivation.toml
+    """
+    from boundcalc.auditing import audit, audit_all
+    from boundcalc.catalogue import load
+    from boundcalc.report.audits import check_audits
+
+    if as_json and form == "latex":
+        raise InputError("--json and --format latex ask for two things; give one of them")
+    catalogue = load(theorem_files)
+    policy = _policy(settings, constants_file)
+    audits = (audit(theorem, catalogue=catalogue, policy=policy),) if theorem else audit_all(catalogue, policy)
+    check_audits(audits, policy, strict=strict)
+    _print(_audited("json" if as_json else form, audits, policy, alone=theorem is not None))
+    if any(found.status in ("violated", "undecided") for found in audits):
+        sys.exit(INFEASIBLE)
 
 
 @cli.command("plan")
@@ -601,7 +644,8 @@ def _assignments(assignments: Iterable[str], constants: Collection[str] = ()) ->
         try:
             canonical = name if name in constants else lookup(name).name
         except UnknownNameError:
-            mend = "" if constants else "constants go into --set"
+            own = ", ".join(sorted(constants))
+            mend = f"its hidden constants are {own}" if own else "constants go into --set"
             raise UnknownNameError("input", name, [*ALIASES, *constants], mend) from None
         if canonical in values:
             raise InputError(f"{canonical} is given twice; give it once")
@@ -622,6 +666,19 @@ def _shown(form: str, theorem: Theorem) -> dict[str, Any] | str:
     from boundcalc.report.answers import theorem_json, theorem_text
 
     return theorem_json(theorem) if form == "json" else theorem_text(theorem)
+
+
+def _audited(form: str, audits: tuple[Audit, ...], policy: ConstantPolicy, *, alone: bool) -> dict[str, Any] | str:
+    """Audits in one of the forms of `audit`: one in full, or a table of several."""
+    if form == "json":
+        from boundcalc.report.audit_json import audit_json, audits_json
+
+        return audit_json(audits[0], policy) if alone else audits_json(audits, policy)
+    from boundcalc.report.audits import audit_latex, audit_text, audits_latex, audits_text
+
+    if form == "latex":
+        return audit_latex(audits[0], policy) if alone else audits_latex(audits)
+    return audit_text(audits[0], policy) if alone else audits_text(audits)
 
 
 def _policy(settings: tuple[str, ...], constants_file: Path | None) -> ConstantPolicy:

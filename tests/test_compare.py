@@ -20,14 +20,11 @@ from boundcalc.cli import cli
 from boundcalc.comparison import Comparison, compare, parse_given, rank
 from boundcalc.constants import ConstantPolicy, HiddenConstant, Notation, parse_settings
 from boundcalc.errors import InputError, UnknownNameError
+from boundcalc.report.certificates import Identity, Names, growth_text, quotient_names
 from boundcalc.report.comparison import (
-    Identity,
-    Names,
     comparison_json,
     comparison_text,
-    growth_text,
     order_lines,
-    quotient_names,
     ranking_json,
     ranking_latex,
     ranking_markdown,

@@ -134,7 +134,7 @@ FIRST_ORDER = DerivationStep(
 SECOND_ORDER = DerivationStep(
     "(4.6), second order",
     Claim(m * L**3 * D_2, "<=", eta * B**2 * m * E_S**2),
-    "nor is the last term of Lemma 4.2",
+    "the last term of Lemma 4.2 is no more than such a part either",
     uses=("(4.3)", LEM_4_1),
     put={D_2: L * (eta * G_S) ** 2},
 )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import sympy
@@ -14,26 +12,34 @@ from tabulate import tabulate
 from boundcalc.comparison import Best, Comparison, Ranking, Side, Terms
 from boundcalc.notation import bound_text, text
 from boundcalc.report.answers import WIDTH, constants_json
-from boundcalc.symbols import VOCABULARY, show_fraction
+from boundcalc.report.certificates import (
+    Identity,
+    Names,
+    axiom_text,
+    curve_expr,
+    growth_latex,
+    growth_text,
+    is_axiom,
+    latex,
+    monomial_text,
+    powers_json,
+    quotient_names,
+    ratio_along,
+    witness_text,
+)
+from boundcalc.symbols import show_fraction
 from boundcalc.tropical import (
-    EXPONENTIAL,
     Certificate,
     Clause,
-    Growth,
     Monomial,
     Region,
-    Witness,
     default_target,
     facts_text,
-    in_reading_order,
     monomial_expr,
     monomials_in_reading_order,
-    product,
     regime,
     region_expr,
-    root,
     sets_in_reading_order,
-    variable,
 )
 
 RELATION_WORDS = {
@@ -42,15 +48,6 @@ RELATION_WORDS = {
     "b<=a": "b ≤ a everywhere; a is larger on some of it",
     "region": "neither is smaller everywhere",
 }
-
-
-def latex(expr: sympy.Basic) -> str:
-    """LaTeX of a formula or a condition, with exponents like 1/3 in line."""
-    names = {
-        symbol: VOCABULARY[symbol.name].latex if symbol.name in VOCABULARY else symbol.name
-        for symbol in expr.free_symbols
-    }
-    return sympy.latex(expr, symbol_names=names, root_notation=False, fold_frac_powers=True)
 
 
 def condition_text(condition: sympy.Basic) -> str:
@@ -86,128 +83,6 @@ def _condition(
         return f"{show(left)} {senses[lower]} {show(right)}"
 
     return everywhere if condition == sympy.true else said(condition)
-
-
-def monomial_text(monomial: Monomial) -> str:
-    """A monomial as text: L^6/n^2."""
-    return text(monomial_expr(monomial))
-
-
-@dataclass(frozen=True)
-class Names:
-    """What the monomials of a growth are called: a, or a₁, a₂, …"""
-
-    letter: str
-    growth: Growth
-
-    @property
-    def monomials(self) -> list[Monomial]:
-        """The monomials in the order of their names."""
-        return monomials_in_reading_order({monomial for term in self.growth.terms for monomial in term})
-
-    def name(self, monomial: Monomial, *, tex: bool = False) -> str:
-        """The name of one of the monomials."""
-        if len(self.monomials) == 1:
-            return self.letter
-        number = self.monomials.index(monomial) + 1
-        return f"{self.letter}_{{{number}}}" if tex else self.letter + str(number).translate(_SUBSCRIPTS)
-
-    def structure(self) -> str:
-        """The growth by the names of its monomials: max(a₁, min(a₂, a₃))."""
-        terms = [self._extreme("min", sorted(self.name(m) for m in term)) for term in self.growth.terms]
-        return self._extreme("max", sorted(terms))
-
-    @staticmethod
-    def _extreme(word: str, parts: Sequence[str]) -> str:
-        return parts[0] if len(parts) == 1 else f"{word}({', '.join(parts)})"
-
-
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-
-
-def growth_text(growth: Growth) -> str:
-    """An order of growth as one line."""
-    terms = [[monomial_text(monomial) for monomial in term] for term in sets_in_reading_order(growth.terms)]
-    least = [term[0] if len(term) == 1 else f"min({', '.join(term)})" for term in terms]
-    return least[0] if len(least) == 1 else f"max({', '.join(least)})"
-
-
-def growth_latex(growth: Growth) -> str:
-    """An order of growth in LaTeX."""
-    terms = [[latex(monomial_expr(monomial)) for monomial in term] for term in sets_in_reading_order(growth.terms)]
-    least = [term[0] if len(term) == 1 else rf"\min\{{{', '.join(term)}\}}" for term in terms]
-    return least[0] if len(least) == 1 else rf"\max\{{{', '.join(least)}\}}"
-
-
-def quotient_names(upper: Names, lower: Names) -> dict[Monomial, tuple[Monomial, Monomial]]:
-    """The quotients of monomials that a clause is made of, each with the pair that it is the quotient of."""
-    return {(x / y).primitive(): (x, y) for x in reversed(upper.monomials) for y in reversed(lower.monomials)}
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A certificate as an identity between the monomials compared: left · Π factors = right, all factors ≥ 1.
-
-    Hence the weighted mean of the monomials on the left is at most that of those on the right.
-    """
-
-    left: tuple[tuple[Monomial, Fraction], ...]
-    factors: tuple[tuple[Monomial, Fraction], ...]
-    right: tuple[tuple[Monomial, Fraction], ...]
-
-    @classmethod
-    def of(cls, certificate: Certificate, pairs: Mapping[Monomial, tuple[Monomial, Monomial]]) -> Identity:
-        """The identity that a certificate about quotients of these pairs stands for."""
-        left: dict[Monomial, Fraction] = {}
-        right: dict[Monomial, Fraction] = {}
-        weights = []
-        for quotient, weight in certificate.conclusions:
-            x, y = pairs[quotient]
-            weights.append((x, y, weight * _ratio(quotient, x / y)))
-        total = sum(weight for _, _, weight in weights)
-        for x, y, weight in weights:
-            left[x] = left.get(x, Fraction(0)) + weight / total
-            right[y] = right.get(y, Fraction(0)) + weight / total
-        factors = tuple((premise**-1, power / total) for premise, power in certificate.premises)
-        return cls(tuple(left.items()), factors, tuple(right.items()))
-
-    def holds(self) -> bool:
-        """Whether it is true, by arithmetic."""
-        return product(*self.left, *self.factors) == product(*self.right)
-
-    def text(self, upper: Names, lower: Names) -> str:
-        """The identity as one line of text."""
-        left = [_power_text(upper.name(m), power) for m, power in self.left]
-        left += [_power_text(_in_parentheses(m), power) for m, power in self.factors]
-        return f"{'·'.join(left)} = {'·'.join(_power_text(lower.name(m), power) for m, power in self.right)}"
-
-    def latex(self, upper: Names, lower: Names) -> str:
-        """The identity in LaTeX."""
-        left = [_power_latex(upper.name(m, tex=True), power) for m, power in self.left]
-        left += [_power_latex(rf"\left({latex(monomial_expr(m))}\right)", power) for m, power in self.factors]
-        right = [_power_latex(lower.name(m, tex=True), power) for m, power in self.right]
-        times = r" \cdot "
-        return f"{times.join(left)} = {times.join(right)}"
-
-
-def _ratio(power: Monomial, of: Monomial) -> Fraction:
-    """The exponent s with power = of^s; 1 for constants."""
-    return next((power[name] / exponent for name, exponent in of.exponents), Fraction(1))
-
-
-def _in_parentheses(monomial: Monomial) -> str:
-    shown = monomial_text(monomial)
-    return shown if monomial_expr(monomial).is_Symbol else f"({shown})"
-
-
-def _power_text(base: str, power: Fraction) -> str:
-    if power == 1:
-        return base
-    return f"{base}^{power}" if power.denominator == 1 else f"{base}^({power})"
-
-
-def _power_latex(base: str, power: Fraction) -> str:
-    return base if power == 1 else f"{base}^{{{power}}}"
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -274,47 +149,10 @@ def _clause_text(
 def _proof_text(proof: Certificate, identity: Identity, region: Region, upper: Names, lower: Names) -> str:
     cases = [monomial for monomial, _ in proof.premises if monomial not in region.regime and not is_axiom(monomial)]
     grounds = facts_text(monomial for monomial, _ in proof.premises if monomial in region.regime)
-    axioms = [f"{_axiom_text(monomial)} up to a constant" for monomial, _ in proof.premises if is_axiom(monomial)]
+    axioms = [f"{axiom_text(monomial)} up to a constant" for monomial, _ in proof.premises if is_axiom(monomial)]
     said = ", ".join(part for part in (grounds, *axioms) if part)
     where = f"where {' and '.join(f'{monomial_text(monomial)} ≤ 1' for monomial in cases)}: " if cases else ""
     return f"{where}{identity.text(upper, lower)}" + (f", for {said}" if said else "")
-
-
-def is_axiom(monomial: Monomial) -> bool:
-    """Whether this is L^M/2^L."""
-    exponentials = [name for name in monomial.powers if name.startswith(EXPONENTIAL)]
-    return len(exponentials) == 1 and set(monomial.powers) == {exponentials[0], root(exponentials[0])}
-
-
-def _axiom_text(monomial: Monomial) -> str:
-    exponential = next(name for name in monomial.powers if name.startswith(EXPONENTIAL))
-    power = Monomial.of({exponential: -monomial[exponential]})
-    return f"{monomial_text(monomial * power)} ≤ {monomial_text(power)}"
-
-
-def curve_expr(witness: Witness) -> dict[str, sympy.Expr]:
-    """The variables that move along a witness, as functions of s."""
-    names = {root(name) for line in (witness.power, witness.rate) for name in line.powers}
-    return {name: _along((witness.rate[name], witness.power[name])) for name in in_reading_order(names)}
-
-
-def _along(exponents: tuple[Fraction, Fraction]) -> sympy.Expr:
-    rate, power = (sympy.Rational(x.numerator, x.denominator) for x in exponents)
-    s = sympy.Symbol("s", positive=True)
-    return s**power * 2 ** (rate * s)
-
-
-def witness_text(witness: Witness, upper: Names, lower: Names) -> str:
-    """A curve and what the quotient does along it."""
-    curve = ", ".join(f"{text(variable(name))} = {text(expr)}" for name, expr in curve_expr(witness).items())
-    quotient = f"{upper.letter}/{lower.letter}"
-    return f"along {curve}, all else constant: {quotient} = {text(ratio_along(witness, upper.growth, lower.growth))}"
-
-
-def ratio_along(witness: Witness, upper: Growth, lower: Growth) -> sympy.Expr:
-    """The quotient of two growths along a witness, as a function of s."""
-    (rate, power), (its_rate, its_power) = upper.at(witness.along), lower.at(witness.along)
-    return _along((rate - its_rate, power - its_power))
 
 
 def _terms_rows(terms: Terms, sides: Iterable[Side]) -> list[tuple[str, str]]:
@@ -408,8 +246,8 @@ def region_json(region: Region, upper: Names, lower: Names) -> dict[str, Any]:
         "clauses": clauses[1],
         "proofs": [
             {
-                "premises": _powers_json(proof.premises),
-                "conclusions": _powers_json(proof.conclusions),
+                "premises": powers_json(proof.premises),
+                "conclusions": powers_json(proof.conclusions),
                 "identity": Identity.of(proof, pairs).text(upper, lower),
                 "latex": Identity.of(proof, pairs).latex(upper, lower),
             }
@@ -422,10 +260,6 @@ def region_json(region: Region, upper: Names, lower: Names) -> dict[str, Any]:
             "quotient": str(ratio_along(region.witness, upper.growth, lower.growth)),
         }
     return answer
-
-
-def _powers_json(powers: Iterable[tuple[Monomial, Fraction]]) -> list[list[str]]:
-    return [[str(monomial_expr(monomial)), str(power)] for monomial, power in powers]
 
 
 HEADERS = ("statement", "up to constants and logs", "smallest where", "provenance")

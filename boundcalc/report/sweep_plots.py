@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from boundcalc.errors import InputError
-from boundcalc.notation import RELATIONS, text
+from boundcalc.report.sweeps import quantity_label
 from boundcalc.sweeps import Sweep
 from boundcalc.symbols import VOCABULARY
 
 COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#0072B2", "#CC79A7")
 """Okabe and Ito's colours, which colour-blind readers can tell apart, but for the yellow that is lost on white."""
 
-DASHES = ("solid", (0, (4, 2)), (0, (1, 1.5)))
-"""Lines of one colour are told apart by these."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""The shape of the points of each colour."""
+
+DASHES = ("solid", (0, (4, 2)), (0, (6, 1.5, 1, 1.5)))
+"""Lines of one colour are told apart by these; and neighbours, so that one on top of another does not hide it."""
 
 MOST_LINES = len(COLOURS) * len(DASHES)
 
 MOST_DOTS = 30
-"""A line of at most so many points shows each of them."""
+"""A line of at most so many points shows each of them; a longer one some, at other places than its neighbours."""
+
+GREY = "#666666"
+"""The colour of what the legend says of all lines."""
+
+MOST_IN_A_COLUMN = 14
+"""Entries of the legend that fit one below the other."""
 
 LARGEST_LOG10 = 290
 """Beyond this a value does not fit a float, and its logarithm is drawn."""
@@ -67,43 +79,110 @@ def plot(sweep: Sweep, form: str) -> bytes:
     return buffer.getvalue()
 
 
+@dataclass(frozen=True)
+class _Line:
+    """How one of several lines is told apart from the others, also where one lies on top of another."""
+
+    index: int
+    lines: int
+    points: int
+
+    @property
+    def style(self) -> dict[str, Any]:
+        """Its colour and dashes; lines with gaps lie on top of others."""
+        dash = (self.index + self.index // len(COLOURS)) % len(DASHES)
+        colour = COLOURS[self.index % len(COLOURS)]
+        return {"color": colour, "linestyle": DASHES[dash], "linewidth": 1.3, "zorder": 2 + dash / 10}
+
+    @property
+    def marker(self) -> dict[str, Any]:
+        """Its points, hollow where others may lie below them; not all of many, and not those of the next line."""
+        style: dict[str, Any] = {"marker": MARKERS[self.index % len(MARKERS)], "markersize": 3}
+        if self.lines > 1:
+            step = 1 if self.points <= MOST_DOTS else self.points // 6
+            style |= {"markersize": 4, "markerfacecolor": "none", "markevery": (self.index * step // self.lines, step)}
+        return style if self.lines > 1 or self.points <= MOST_DOTS else {}
+
+
 def _draw(axes: Axes, sweep: Sweep, names: list[str]) -> None:
     x = sweep.axes[names[0]].astype(float)
     order = np.argsort(x)
+    x = x[order]
     values = np.where(np.isfinite(sweep.log10), sweep.log10, np.nan).reshape(x.size, -1)[order]
     unmet = sweep.unmet.reshape(x.size, -1)[order]
     logarithms = bool(np.nanmax(np.abs(values)) > LARGEST_LOG10)
-    low, high = np.nanmin(values), np.nanmax(values)
+    handles: list[Line2D] = []
     for i, column in enumerate(values.T):
-        style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "linewidth": 1.3}
-        label = f"{_symbol(names[1])} = {sweep.axes[names[1]][i]:.6g}" if len(names) == 2 else None
-        dots: dict[str, Any] = {"marker": "o", "markersize": 3} if x.size <= MOST_DOTS else {}
-        style["linestyle"] = DASHES[i // len(COLOURS)]
+        line = _Line(i, values.shape[1], x.size)
         if unmet[:, i].any():
-            axes.plot(x[order], _drawn(column, logarithms), alpha=0.3, **style, **dots)
-        column = np.where(unmet[:, i], np.nan, column)
-        axes.plot(x[order], _drawn(column, logarithms), label=label, **style, **dots)
-    symbol = text(sweep.symbol)
-    quantity = f"{sweep.quantity}: {symbol}" if symbol != sweep.quantity else symbol
-    quantity += f" {RELATIONS[sweep.relation]}"
-    if sweep.ends is not None and np.isfinite(sweep.ends.upper).any():
-        # Upper ends are often astronomically far up: they are drawn as far as the lower ones leave room.
-        quantity += " …, dotted: ≤"
-        high += max(1.0, (high - low) / 2)
-        ends = np.broadcast_to(sweep.ends.upper, sweep.shape).reshape(x.size, -1)[order]
-        for i, column in enumerate(np.where(np.isnan(values), np.nan, np.minimum(ends, high + 1)).T):
-            axes.plot(x[order], _drawn(column, logarithms), color=COLOURS[i % len(COLOURS)], linestyle="dotted")
-        axes.set_ylim(*_drawn(np.array([low - 0.05 * (high - low), high]), logarithms))
-    axes.set_ylabel(f"log₁₀ of {quantity}" if logarithms else quantity)
-    axes.set_yscale("linear" if logarithms else "log")
-    axes.set_xscale("log" if x.min() > 0 and x.max() >= 10 * x.min() else "linear")
-    axes.set_xlabel(VOCABULARY[names[0]].meaning if names[0] in VOCABULARY else f"hidden constant {names[0]}")
+            axes.plot(x, _drawn(column, logarithms), alpha=0.3, **line.style, **line.marker)
+        met = np.where(unmet[:, i], np.nan, column)
+        axes.plot(x, _drawn(met, logarithms), **line.style, **line.marker)
+        if len(names) == 2:
+            label = f"{_symbol(names[1])} = {sweep.axes[names[1]][i]:.6g}"
+            handles.append(Line2D([], [], label=label, **line.style, **{**line.marker, "markevery": None}))
+    _scale_across(axes, x, names[0])
+    handles += _draw_ends(axes, x, values, logarithms)
+    handles += _draw_upper_ends(axes, sweep, x, values, order, logarithms)
+    handles += [Line2D([], [], color=GREY, alpha=0.3, label="a condition is unmet")] if unmet.any() else []
     if (sweep.status == "vacuous").any():
-        axes.axhline(0.0 if logarithms else 1.0, color="#999999", linewidth=0.8, dashes=(4, 4), label="vacuous above")
-    title = f"{sweep.theorem.key} ({sweep.theorem.reading}; {sweep.policy} constants)"
-    axes.set_title(title + (", faint where a condition is unmet" if unmet.any() else ""), fontsize=9)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, ncols=1 + (values.shape[1] > len(COLOURS)))
+        limit: dict[str, Any] = {"color": "#999999", "linewidth": 0.8, "dashes": (4, 4)}
+        axes.axhline(0.0 if logarithms else 1.0, **limit)
+        handles.append(Line2D([], [], label="vacuous above", **limit))
+    axes.set_ylabel(f"log₁₀ of {quantity_label(sweep)}" if logarithms else quantity_label(sweep))
+    axes.set_yscale("linear" if logarithms else "log")
+    axes.set_title(f"{sweep.theorem.key} ({sweep.theorem.reading}; {sweep.policy} constants)", fontsize=9)
+    if handles:  # Beside the lines, none of which it hides.
+        columns = 1 + (len(handles) > MOST_IN_A_COLUMN)
+        axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, ncols=columns)
+
+
+def _scale_across(axes: Axes, x: NDArray[np.float64], name: str) -> None:
+    """The first axis with all its points, also those without a value; integers get integer ticks."""
+    logarithmic = bool(x[0] > 0 and x[-1] >= 10 * x[0])
+    first, last = np.log(x[[0, -1]]) if logarithmic else x[[0, -1]]
+    if last > first:
+        limits = np.array([first, last]) + np.array([-0.04, 0.04]) * (last - first)
+        axes.set_xlim(*(np.exp(limits) if logarithmic else limits))
+    axes.set_xscale("log" if logarithmic else "linear")
+    if not logarithmic and name in VOCABULARY and VOCABULARY[name].domain.integer:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel(VOCABULARY[name].meaning if name in VOCABULARY else f"hidden constant {name}")
+
+
+def _draw_ends(axes: Axes, x: NDArray[np.float64], values: NDArray[np.float64], logarithms: bool) -> list[Line2D]:
+    """A bar across each line at a point beside which there is no value."""
+    missing = np.pad(np.isnan(values), ((1, 1), (0, 0)))
+    last = ~missing[1:-1] & (missing[2:] | missing[:-2])
+    if not last.any():
+        return []
+    bar: dict[str, Any] = {"marker": "|", "markersize": 12, "markeredgewidth": 1.5, "linestyle": "none"}
+    for i, column in enumerate(values.T):
+        axes.plot(x[last[:, i]], _drawn(column[last[:, i]], logarithms), color=COLOURS[i % len(COLOURS)], **bar)
+    return [Line2D([], [], color=GREY, label="no value beyond", **bar)]
+
+
+def _draw_upper_ends(
+    axes: Axes,
+    sweep: Sweep,
+    x: NDArray[np.float64],
+    values: NDArray[np.float64],
+    order: NDArray[np.intp],
+    logarithms: bool,
+) -> list[Line2D]:
+    """Dotted lines, where the upper ends are near: often they are astronomically far up."""
+    if sweep.ends is None:
+        return []
+    low, high = np.nanmin(values), np.nanmax(values)
+    top = high + max(1.0, (high - low) / 2)
+    ends = np.broadcast_to(sweep.ends.upper, sweep.shape).reshape(values.shape)[order]
+    ends = np.where(np.isnan(values), np.nan, np.minimum(ends, top + 1))
+    if not (ends <= top).any():
+        return []
+    for i, column in enumerate(ends.T):
+        axes.plot(x, _drawn(column, logarithms), color=COLOURS[i % len(COLOURS)], linestyle="dotted")
+    axes.set_ylim(*_drawn(np.array([low - 0.05 * (top - low), top]), logarithms))
+    return [Line2D([], [], color=GREY, linestyle="dotted", label="at most")]
 
 
 def _drawn(log10: NDArray[np.float64], logarithms: bool) -> NDArray[np.float64]:

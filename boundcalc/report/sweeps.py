@@ -8,17 +8,20 @@ import math
 import os
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
+import sympy
 from numpy.typing import NDArray
 from tabulate import tabulate
 
 from boundcalc.errors import InputError
-from boundcalc.notation import LATEX_RELATIONS, RELATIONS, bound_latex, bound_text, text
+from boundcalc.notation import LATEX_RELATIONS, RELATIONS, bound_latex, bound_text, latex, text
 from boundcalc.numerics import Rounding
 from boundcalc.report.answers import WIDTH, constants_json, json_number
 from boundcalc.sweeps import Sweep
@@ -36,8 +39,8 @@ WHOLE_TO = 10**6
 MOST_ROWS = 10_000
 """Rows that a table for readers may have."""
 
-SHOWN_ROWS = 60
-"""Rows that are printed on a terminal."""
+SHOWN_ROWS, SHOWN_COLUMNS = 60, 20
+"""Rows and columns that are printed on a terminal."""
 
 
 # Numbers ------------------------------------------------------------------------------------------
@@ -67,7 +70,7 @@ def _plain_symbol(name: str) -> str:
 
 
 def _latex_symbol(name: str) -> str:
-    return f"${VOCABULARY[name].latex}$" if name in VOCABULARY else f"${name[0]}_{{{name[2:]}}}$"
+    return f"${latex(sympy.Symbol(name))}$"
 
 
 PLAIN = Style(_plain_power, _plain_symbol, "none", " to ", "*")
@@ -121,9 +124,7 @@ def facts(sweep: Sweep) -> list[tuple[str, str]]:
         ("formula", " and ".join(bound_text(bound) for bound in (*sweep.bounds, *sweep.caps))),
     ]
     rows += [("swept", f"{name}: {_span(values)}") for name, values in sweep.axes.items()]
-    given = [f"{name}={show_fraction(value)}" for name, value in sweep.inputs.items()]
-    given += [f"{name}={text(expr)}" for name, expr in sweep.formulas.items()]
-    rows.append(("given", ", ".join(given) or "nothing else"))
+    rows.append(("given", ", ".join(_given(sweep)) or "nothing else"))
     rows += [("assumed", f"{one.name}={one.text} ({one.why}): {VOCABULARY[one.name].meaning}") for one in sweep.assumed]
     rows += [("not used", name) for name in sweep.unused]
     rows += [
@@ -134,6 +135,12 @@ def facts(sweep: Sweep) -> list[tuple[str, str]]:
     rows += [("depth", theorem.setting.depth.counts)] if any(s.name == "L" for s in theorem.symbols) else []
     rows += [("note", note) for note in (*_counts(sweep), *sweep.notes)]
     return rows
+
+
+def _given(sweep: Sweep) -> list[str]:
+    """The inputs that were given besides the axes."""
+    numbers = [f"{name}={show_fraction(value)}" for name, value in sweep.inputs.items()]
+    return numbers + [f"{name}={text(expr)}" for name, expr in sweep.formulas.items()]
 
 
 def _span(values: NDArray[Any]) -> str:
@@ -158,75 +165,91 @@ def _count(where: NDArray[np.bool], sweep: Sweep) -> int:
     return int(where.sum()) * (sweep.log10.size // where.size)
 
 
+def quantity_label(sweep: Sweep) -> str:
+    """What the values are: `width: m ≥`."""
+    symbol = text(sweep.symbol)
+    quantity = f"{sweep.quantity}: {symbol}" if symbol != sweep.quantity else symbol
+    return f"{quantity} {RELATIONS[sweep.relation]}"
+
+
 # Tables -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text; `rows` may be fewer than there are points, of which `left_out` says how many."""
+    """Cells as text; `left_out` says how many rows and columns there are besides."""
 
     headers: list[str]
     rows: list[list[str]]
-    left_out: int = 0
+    left_out: tuple[int, int] = (0, 0)
 
 
-def table(sweep: Sweep, style: Style, most: int) -> Table:
+def table(sweep: Sweep, style: Style, most: int, across: int | None = None) -> Table:
     """Two axes that span a grid as rows and columns, anything else as a row for each point.
 
     Args:
         sweep: what to show.
         style: how numbers are written.
         most: rows that are wanted at most.
+        across: values of the second axis that are wanted at most; None for all.
     """
     names = list(sweep.axes)
-    sign = f"${LATEX_RELATIONS[sweep.relation]}$" if style is LATEX else RELATIONS[sweep.relation]
-    if sweep.grid and len(names) == 2:
+    if _is_square(sweep):
         first, second = (sweep.axes[name].tolist() for name in names)
-        heads = [f"{style.symbol(names[1])} = {_number(value, style)}" for value in second]
-        width = len(second)
+        shown = second[:across]
+        heads = [f"{style.symbol(names[1])} = {_number(value, style)}" for value in shown]
         rows = [
-            [_number(value, style), *cells]
-            for value, cells in zip(first[:most], _batched(_cells(sweep, style, most * width), width), strict=True)
+            [_number(value, style), *(_cell(sweep, style, (i, j)) for j in range(len(shown)))]
+            for i, value in enumerate(first[:most])
         ]
-        return Table([style.symbol(names[0]), *heads], rows, max(len(first) - most, 0))
-    heads = [*map(style.symbol, names), f"{style.symbol(sweep.symbol.name)} {sign}"]
-    columns = [[_number(value, style) for value in _first(sweep.points(name), most).tolist()] for name in names]
-    cells = list(_cells(sweep, style, most))
-    return Table(heads, [list(row) for row in zip(*columns, cells, strict=True)], max(sweep.log10.size - most, 0))
+        return Table([style.symbol(names[0]), *heads], rows, (max(len(first) - most, 0), len(second) - len(shown)))
+    heads = [*map(style.symbol, names), f"{style.symbol(sweep.symbol.name)} {_sign(sweep, style)}"]
+    values = [sweep.points(name) for name in names]
+    rows = [
+        [*(_number(axis[index].item(), style) for axis in values), _cell(sweep, style, index)]
+        for index in islice(np.ndindex(sweep.shape), most)
+    ]
+    return Table(heads, rows, (max(sweep.log10.size - most, 0), 0))
 
 
-def _first(values: NDArray[Any], most: int) -> NDArray[Any]:
-    return np.array([values[np.unravel_index(i, values.shape)] for i in range(min(most, values.size))], values.dtype)
+def _is_square(sweep: Sweep) -> bool:
+    """Whether two axes span a grid."""
+    return sweep.grid and len(sweep.axes) == 2
 
 
-def _batched(cells: Iterator[str], size: int) -> Iterator[list[str]]:
-    while batch := list(islice(cells, size)):
-        yield batch
+def _sign(sweep: Sweep, style: Style) -> str:
+    return f"${LATEX_RELATIONS[sweep.relation]}$" if style is LATEX else RELATIONS[sweep.relation]
 
 
-def _cells(sweep: Sweep, style: Style, most: int) -> Iterator[str]:
-    """The values at the first points, as a table shows them."""
-    upper = None if sweep.ends is None else np.broadcast_to(sweep.ends.upper, sweep.shape)
-    for i in range(min(most, sweep.log10.size)):
-        at = np.unravel_index(i, sweep.shape)
-        status, log10 = str(sweep.status[at]), float(sweep.log10[at])
-        mark = style.unmet if sweep.unmet[at] else ""
-        if status in ("empty", "undefined"):
-            yield {"empty": "none", "undefined": "undefined"}[status] + mark
-            continue
-        cell = written(log10, sweep.rounding, sweep.whole, style)
-        if status == "interval" and upper is not None:
-            cell += style.interval + written(float(upper[at]), "down", sweep.whole, style)
-        yield cell + (" (vacuous)" if status == "vacuous" else "") + mark
+def _cell(sweep: Sweep, style: Style, index: tuple[int, ...]) -> str:
+    """The value at a point, as a table shows it."""
+    status, log10 = str(sweep.status[index]), float(sweep.log10[index])
+    mark = style.unmet if sweep.unmet[index] else ""
+    if status in ("empty", "undefined"):
+        return {"empty": "none", "undefined": "undefined"}[status] + mark
+    cell = written(log10, sweep.rounding, sweep.whole, style)
+    if status == "interval" and sweep.ends is not None:
+        upper = float(np.broadcast_to(sweep.ends.upper, sweep.shape)[index])
+        cell += style.interval + written(upper, "down", sweep.whole, style)
+    return cell + (" (vacuous)" if status == "vacuous" else "") + mark
+
+
+UNMET = "where a condition is unmet, or undefined"
+
+
+def _caption(sweep: Sweep) -> str:
+    """What a table shows."""
+    mark = f"; * {UNMET}" if sweep.unmet.any() else ""
+    return f"{quantity_label(sweep)}, rounded {sweep.rounding} to {DIGITS} digits{mark}"
 
 
 def sweep_text(sweep: Sweep) -> str:
     """A sweep as a table for a terminal, and below it what the values rest on."""
-    shown = table(sweep, PLAIN, SHOWN_ROWS)
+    shown = table(sweep, PLAIN, SHOWN_ROWS, SHOWN_COLUMNS)
     grid = tabulate(shown.rows, shown.headers, tablefmt="simple", disable_numparse=True, stralign="right")
-    more = [f"… and {shown.left_out} more rows: write all of them with -o sweep.csv"] if shown.left_out else []
-    unit = f"{sweep.quantity}, rounded {sweep.rounding} to {DIGITS} digits"
-    return "\n".join([unit, "", grid, *more, "", *_listed(facts(sweep))])
+    rest = " and ".join(f"{n} more {kind}" for n, kind in zip(shown.left_out, ("rows", "columns"), strict=True) if n)
+    more = [f"… and {rest}: write all of them with -o sweep.csv"] if rest else []
+    return "\n".join([_caption(sweep), "", grid, *more, "", *_listed(facts(sweep))])
 
 
 def _listed(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -241,24 +264,29 @@ def sweep_markdown(sweep: Sweep) -> str:
     whole = _table_for_readers(sweep, PLAIN)
     grid = tabulate(whole.rows, whole.headers, tablefmt="github", disable_numparse=True)
     lines = [f"- {label}: {value}" for label, value in facts(sweep)]
-    return "\n".join([f"{sweep.quantity}, rounded {sweep.rounding} to {DIGITS} digits", "", grid, "", *lines, ""])
+    return "\n".join([_caption(sweep).replace("*", r"\*"), "", grid, "", *lines, ""])
 
 
 def sweep_latex(sweep: Sweep) -> str:
     """A sweep as a LaTeX table for booktabs; what the values rest on is said in comments."""
     whole = _table_for_readers(sweep, LATEX)
     formulas = "; ".join(bound_latex(bound) for bound in (*sweep.bounds, *sweep.caps))
-    unit = f"{sweep.quantity}, rounded {sweep.rounding} to {DIGITS} digits: {formulas}"
+    columns = len(whole.headers)
+    bounded = f"{_latex_symbol(sweep.symbol.name)} {_sign(sweep, LATEX)}"
+    above = [rf" & \multicolumn{{{columns - 1}}}{{c}}{{{bounded}}} \\"] if _is_square(sweep) else []
+    mark = [rf"\multicolumn{{{columns}}}{{l}}{{{LATEX.unmet}\,{UNMET}}} \\"] if sweep.unmet.any() else []
     return "\n".join(
         [
-            f"% {unit}",
+            f"% {_caption(sweep)}: {formulas}",
             *(f"% {label}: {value}" for label, value in facts(sweep)),
-            rf"\begin{{tabular}}{{{'r' * len(whole.headers)}}}",
+            rf"\begin{{tabular}}{{{'r' * columns}}}",
             r"\toprule",
+            *above,
             " & ".join(whole.headers) + r" \\",
             r"\midrule",
             *(" & ".join(row) + r" \\" for row in whole.rows),
             r"\bottomrule",
+            *mark,
             r"\end{tabular}",
             "",
         ]
@@ -267,7 +295,7 @@ def sweep_latex(sweep: Sweep) -> str:
 
 def _table_for_readers(sweep: Sweep, style: Style) -> Table:
     whole = table(sweep, style, MOST_ROWS)
-    if whole.left_out:
+    if any(whole.left_out):
         raise InputError(f"a table of more than {MOST_ROWS} rows is not for readers; write a .csv file, or sweep less")
     return whole
 
@@ -276,7 +304,10 @@ def _table_for_readers(sweep: Sweep, style: Style) -> Table:
 
 
 def sweep_csv(sweep: Sweep) -> str:
-    """A sweep as comma-separated values, a row for each point; what does not exist is left empty."""
+    """A sweep as comma-separated values, a row for each point; what does not exist is left empty.
+
+    The last columns say the same in every row: the statement, the quantity, and all inputs and constants besides.
+    """
     columns: dict[str, Sequence[Any]] = {name: sweep.points(name).ravel().tolist() for name in sweep.axes}
     columns["log10"] = _finite(sweep.log10)
     columns["value"] = _values(sweep)
@@ -285,11 +316,25 @@ def sweep_csv(sweep: Sweep) -> str:
         columns["upper_log10"] = _finite(np.broadcast_to(sweep.ends.upper, sweep.shape))
     if sweep.checks:
         columns["unmet"] = sweep.unmet.astype(int).ravel().tolist()
+    for name, what in (("theorem", _key(sweep)), ("quantity", quantity_label(sweep)), ("with", _rest(sweep))):
+        columns[name] = [what] * sweep.log10.size
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
     return buffer.getvalue()
+
+
+def _key(sweep: Sweep) -> str:
+    """The statement's key, and its reading where that is not what it states."""
+    return sweep.theorem.key + ("" if sweep.theorem.reading == "stated" else f" ({sweep.theorem.reading})")
+
+
+def _rest(sweep: Sweep) -> str:
+    """The inputs and constants that are not swept, in one line."""
+    values = [f"{one.name}={one.text} ({one.why})" for one in sweep.assumed]
+    values += [f"{use.name}={show_fraction(use.value)}" for use in sweep.constants]
+    return "; ".join([*_given(sweep), *values])
 
 
 def _finite(values: NDArray[Any]) -> list[float | None]:
@@ -350,16 +395,27 @@ def check_path(path: Path) -> None:
     """Refuse a file that could not be written, before anything is computed.
 
     Raises:
-        InputError: an unknown suffix, or no such folder.
+        InputError: an unknown suffix, no such folder, or a name that no file can have.
     """
     if path.suffix.lower() not in (*TEXTS, *PLOTS):
         raise InputError(
             f"-o {str(path)!r}: a sweep is written as {', '.join((*TEXTS, *PLOTS))}; name it sweep.csv, say"
         )
-    if not path.parent.is_dir():
-        raise InputError(f"-o {str(path)!r}: there is no folder {str(path.parent)!r}; make it first")
-    if path.is_dir():
-        raise InputError(f"-o {str(path)!r} is a folder; name a file in it")
+    with _writing(path):
+        if not path.parent.is_dir():
+            raise InputError(f"-o {str(path)!r}: there is no folder {str(path.parent)!r}; make it first")
+        if path.is_dir():
+            raise InputError(f"-o {str(path)!r} is a folder; name a file in it")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say in one line why a file cannot be written."""
+    try:
+        yield
+    except OSError as problem:
+        shown = str(path) if len(str(path)) <= 100 else f"{str(path)[:60]}…{path.suffix}"
+        raise InputError(f"-o {shown!r} cannot be written: {problem.strerror}; give another name") from None
 
 
 def write_sweep(sweep: Sweep, path: Path) -> None:
@@ -376,10 +432,13 @@ def write_sweep(sweep: Sweep, path: Path) -> None:
         content = plot(sweep, suffix[1:])
     else:
         content = TEXTS[suffix](sweep).encode()
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    except OSError as problem:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"-o {str(path)!r} cannot be written: {problem.strerror}") from None
+    # A link stays one: what it leads to is replaced.
+    target = Path(os.path.realpath(path))
+    partial = target.with_name(f".{uuid4().hex}.partial")
+    with _writing(path):
+        try:
+            partial.write_bytes(content)
+            os.replace(partial, target)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
