@@ -442,6 +442,28 @@ def test_a_condition_that_holds_between_two_points() -> None:
     assert (lower[2], upper[2]) == (math.inf, 0)
 
 
+def test_a_condition_that_holds_of_itself_from_some_point_on() -> None:
+    # Beyond m = n the logarithm is negative; below, m = R·log(n/m) at m = R·W(n/R).
+    scales, counts = np.array([1e9, 1e4, 2.0]), np.array([1e3, 1e6, 1e30])
+    lower, upper = solved((m, R * sympy.log(n / m)), R=scales, n=counts)
+    for low, x, y in zip(lower, scales, counts, strict=True):
+        assert low == pytest.approx(float(log(mpf(x) * lambertw(mpf(y) / mpf(x)).real)), rel=1e-11)
+    assert (upper == math.inf).all()
+
+
+def test_a_condition_that_holds_everywhere_holds_from_one_on() -> None:
+    # m ≥ 2·log m, and e^m ≥ m²: the first nearly fails at m = 2, the second grows exponentially in log m.
+    for pair in ((m, R * sympy.log(m)), (sympy.exp(m), m**R)):
+        lower, upper = solved(pair, R=[2.0])
+        assert (lower.item(), upper.item()) == (0, math.inf)
+
+
+def test_a_condition_that_is_undefined_at_large_values_has_no_ends() -> None:
+    lower, upper = solved((m, sympy.log(n / m) ** sympy.Rational(4, 3)), n=[1e3, 1e9])
+    assert np.isnan(lower).all()
+    assert np.isnan(upper).all()
+
+
 def test_several_conditions_hold_where_each_does() -> None:
     # From 3·log m = m on, or from tau² on where that is later, up to log m = 10^(2/3)·R^(−2/3).
     with sympy.evaluate(False):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import random
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -20,19 +22,20 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mpmath import mpf
+from mpmath import mp, mpf
 from oracle import FORMULAS, Point, random_values
 
 import boundcalc
 from boundcalc.arrays.blocks import blocks
 from boundcalc.catalogue import CATALOGUE
 from boundcalc.cli import cli
-from boundcalc.constants import ConstantPolicy, Otilde
-from boundcalc.errors import InputError, UnknownNameError
+from boundcalc.constants import ConstantPolicy, HiddenConstant, Otilde
+from boundcalc.errors import InputError, NumericsError, UnknownNameError
 from boundcalc.formula import parse_formula
 from boundcalc.report.sweeps import (
     LATEX,
     PLAIN,
+    check_path,
     sweep_csv,
     sweep_json,
     sweep_latex,
@@ -43,8 +46,8 @@ from boundcalc.report.sweeps import (
 )
 from boundcalc.solving import IncompleteError, Solution, evaluate
 from boundcalc.sweeps import Axis, Sweep, is_axis, parse_axis, sweep
-from boundcalc.symbols import HIDDEN_LAYERS, VOCABULARY, L, m, n, tau
-from boundcalc.theorem import Condition, Paper, Setting, Theorem
+from boundcalc.symbols import HIDDEN_LAYERS, VOCABULARY, L, dist, m, n, tau
+from boundcalc.theorem import Condition, Guarantee, Paper, Setting, Theorem
 
 CHEN, COR_3_1, THM_3_1 = (CATALOGUE[key] for key in ("chen2019/thm2.1", "cao2020/cor3.1", "cao2020/thm3.1"))
 
@@ -266,6 +269,77 @@ def test_formulas_are_put_in_for_symbols() -> None:
     )
 
 
+def test_formulas_may_hold_floats_and_symbols_of_ones_own() -> None:
+    r, width = sympy.symbols("R m")
+    exact = sweep(THM_3_1, "width", {"tau": parse_formula("2*R*m^(-1/2)"), "R": [0.1, 0.2], "L": 2})
+    for formula in (2.0 * r / sympy.sqrt(width), 2 * r / width**0.5, 2 * r * width ** sympy.Float("-0.5", 40)):
+        swept = sweep(THM_3_1, "width", {"tau": formula, "R": [0.1, 0.2], "L": 2})
+        assert np.array_equal(swept.log10, exact.log10)
+    # A float is the decimal that it prints as: 0.1 is 1/10.
+    tenth = sweep(CHEN, "width", {"R": sympy.Float(0.1) * sympy.Symbol("n"), "n": [10, 100], "L": 2})
+    assert tenth.log10 == pytest.approx(
+        sweep(CHEN, "width", {"R": [1, 10], "n": [10, 100], "L": 2}, broadcast=True).log10, abs=1e-14
+    )
+    assert str(tenth.formulas["R"]) == "n/10"
+
+
+CONDITIONS_AND_DOMAINS = {
+    "nowhere, for n < 1 at m = 1": (
+        "cao2020/cor3.1", {"n": "m*log(m)", "delta": "1/n", "epsilon": "1/m"}, {"B": "0.1"}, [10, 11],
+    ),
+    "from n = 1 on": ("cao2019", {"n": "R/epsilon^2", "delta": "1/(2*n)", "epsilon": "1/m"}, {"R": "0.13"}, [3, 4]),
+    "from n = 1 on, with nothing above": ("chen2019/thm2.1", {"n": "log(m)-5", "R": "1/m"}, {"delta": "0.5"}, [2, 3]),
+    "from delta < 1 on": ("chen2019/thm2.1", {"delta": "50/m"}, {"R": "0.01", "n": "10"}, [2]),
+    "up to epsilon = 1": ("cao2020/cor3.1", {"epsilon": "m/400"}, {"B": "1", "delta": "0.5"}, [1, 2]),
+}  # fmt: skip
+"""Statements with formulas, numbers and depths; what the formulas say is written again in `WRITTEN_AGAIN`."""
+
+WRITTEN_AGAIN: dict[str, Any] = {
+    "nowhere, for n < 1 at m = 1": lambda m: {
+        "n": m * mp.log(m), "delta": 1 / (m * mp.log(m)) if m > 1 else mp.inf, "epsilon": 1 / m
+    },
+    "from n = 1 on": lambda m: {
+        "n": mpf("0.13") * m**2, "delta": 1 / (2 * mpf("0.13") * m**2), "epsilon": 1 / m
+    },
+    "from n = 1 on, with nothing above": lambda m: {"n": mp.log(m) - 5, "R": 1 / m},
+    "from delta < 1 on": lambda m: {"delta": 50 / m},
+    "up to epsilon = 1": lambda m: {"epsilon": m / 400},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CONDITIONS_AND_DOMAINS)
+def test_formulas_of_the_unknown_lie_in_their_domains(case: str) -> None:
+    key, formulas, numbers, depths = CONDITIONS_AND_DOMAINS[case]
+    given_ = {name: parse_formula(formula) for name, formula in formulas.items()}
+    swept = sweep(CATALOGUE[key], "width", {**given_, **numbers, "L": depths})
+    assert not {"n", "epsilon"} & set(swept.unused)
+    for i, depth in enumerate(depths):
+        admitted = []
+        for width in range(1, 3000):
+            point = Point({"L": depth, "alpha": Fraction(1, 2), **{s: Fraction(v) for s, v in numbers.items()}})
+            point.values |= {"m": mpf(width), **WRITTEN_AGAIN[case](mpf(width))}
+            inside = (
+                point.values.get("n", 1) >= 1
+                and 0 < point.values.get("delta", mpf("0.5")) < 1
+                and 0 < point.values.get("epsilon", 1) <= 1
+            )
+            if inside and width >= FORMULAS[key, "m"][0](point):
+                admitted.append(width)
+        assert swept.ends is not None
+        if not admitted:
+            assert swept.status[i] == "empty"
+            continue
+        assert swept.value[i] == admitted[0]
+        upper = 10 ** np.broadcast_to(swept.ends.upper, swept.shape)[i]
+        assert upper == math.inf if admitted[-1] == 2999 else math.floor(upper + 1e-9) == admitted[-1]
+
+
+def test_what_stands_in_a_formula_is_used() -> None:
+    formulas = {"delta": parse_formula("1/n"), "n": parse_formula("1/epsilon"), "R": parse_formula("gamma")}
+    swept = sweep(CATALOGUE["cao2020/cor3.3"], "width", {**formulas, "epsilon": [0.1, 0.01], "L": 2})
+    assert swept.unused == ("R",)
+
+
 # What is not accepted ------------------------------------------------------------------------------
 
 
@@ -297,6 +371,59 @@ def test_what_cannot_be_swept_is_refused_in_one_line(inputs: dict[str, Any], mes
     with pytest.raises(InputError, match=message) as caught:
         sweep(CHEN, "width", inputs)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"L": [[2, 3], [4]]}, r"L: the rows of \[\[2, 3\], \[4\]\] differ in length"),
+        ({"L": np.ma.array([2, 3, 4], mask=[0, 1, 0])}, "L: 1 of 3 values are masked; leave them out"),
+        ({"R": [Fraction(10) ** 400, 1]}, "R: 1e.400 does not fit a float"),
+        ({"L": np.array([2, 3], complex)}, "L: values of type complex128 are no numbers"),
+        ({"R": np.array(["1e400"], np.longdouble)}, "R: 'inf' is not a number"),
+        ({2: [2, 3]}, "2 is no name of an input; give text, as 'L'"),
+        ({L: [2, 3]}, "L is no name of an input"),
+        (None, "None is no mapping; give inputs by name"),
+        ([("L", 2)], "is no mapping; give inputs by name"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_arguments_of_another_kind_are_refused_in_one_line(inputs: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        sweep(CHEN, "width", inputs)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_theorem_quantity_or_policy_of_another_kind_is_refused() -> None:
+    arguments: list[tuple[Any, Any, Any, str]] = [
+        (
+            "cao2020/thm3.1",
+            "width",
+            ConstantPolicy(),
+            r'no theorem; give one, as boundcalc.CATALOGUE\["cao2020/thm3.1"\]',
+        ),
+        (CHEN, None, ConstantPolicy(), "None is no quantity"),
+        (CHEN, m, ConstantPolicy(), "m is no quantity"),
+        (CHEN, "width", {"C_m": 2}, "is no policy; give ConstantPolicy"),
+    ]
+    for theorem, quantity, policy, message in arguments:
+        with pytest.raises(InputError, match=message):
+            sweep(theorem, quantity, {"L": [2, 3]}, policy)
+
+
+def test_arrays_of_any_kind_of_number() -> None:
+    wanted = sweep(CHEN, "width", {"L": [128, 3, 50]})
+    for kind in (np.int8, np.uint8, np.int16, np.uint64, np.float16, np.float32, np.longdouble, ">f8", ">i4"):
+        hidden = sweep(CHEN, "width", {"H": np.array([127, 2, 49], kind)})
+        assert np.array_equal(hidden.log10, wanted.log10), kind
+    largest = sweep(CHEN, "width", {"H": np.array([2**63 - 1, 2], np.int64)})
+    assert largest.log10[0] == pytest.approx(
+        float(mp.log10(FORMULAS["chen2019/thm2.1", "m"][0](
+            Point({"L": 2**63, "R": 1, "n": 1000, "delta": Fraction(1, 20), "alpha": Fraction(1, 2)})
+        ))), rel=1e-14,
+    )  # fmt: skip
+    unmasked = np.ma.array([128, 3, 50])
+    assert np.array_equal(sweep(CHEN, "width", {"L": unmasked}).log10, wanted.log10)
 
 
 def test_a_constant_is_given_in_one_place() -> None:
@@ -375,6 +502,38 @@ def test_unmet_conditions_are_marked_where_they_are() -> None:
     assert not swept.unmet.all()
 
 
+@pytest.mark.parametrize(
+    ("key", "quantity"),
+    [
+        ("lem4.1", "gradient"),
+        ("lem4.2", "linearization"),
+        ("lem4.4", "gradient"),
+        ("lem4.5", "gradient"),
+        ("thm3.1", "error"),
+    ],
+)
+def test_a_condition_that_is_undefined_is_not_met(key: str, quantity: str) -> None:
+    # log m is zero at m = 1, and the largest radius is a power of its inverse.
+    theorem = CATALOGUE[f"cao2020/{key}"]
+    with pytest.raises(NumericsError, match="infinite or undefined"):
+        evaluate(theorem, quantity, {"m": 1})
+    assert sweep(theorem, quantity, {"m": [1, 10**60]}).unmet[0]
+
+
+def test_a_condition_on_a_negative_number_is_met() -> None:
+    theorem = Theorem(
+        "nobody2030/thm3", "", CHEN.source, CHEN.setting,
+        conditions=(Condition(n, ">=", sympy.log(m * tau)),), guarantees=(Guarantee(dist, "<=", tau),),
+    )  # fmt: skip
+    swept = sweep(theorem, "distance", {"m": [1, 10**6, 10**9], "n": 5, "tau": "1e-6"})
+    assert list(swept.unmet) == [False, False, True]
+
+
+def test_a_formula_outside_its_domain_is_shown_however_large() -> None:
+    with pytest.raises(InputError, match=r"n = 1/\(m\^2\) is 10\^-600 to 1e-200, not an integer ≥ 1"):
+        sweep(CATALOGUE["chen2019/thm2.2"], "error", {"n": parse_formula("1/m^2"), "m": ["1e100", "1e300"]})
+
+
 def test_what_is_assumed_may_differ_from_point_to_point() -> None:
     swept = sweep(COR_3_1, "step-size", {"L": [1, 2], "B": 0.5})
     (width,) = (one for one in swept.assumed if one.name == "m")
@@ -416,6 +575,25 @@ def test_ranges_are_read(text: str, name: str, values: list[float]) -> None:
     assert is_axis(text)
 
 
+def test_ranges_are_given_to_the_library_as_to_the_command() -> None:
+    taus = np.geomspace(1e-9, 1e-6, 4)
+    wanted = sweep(THM_3_1, "width", {"tau": taus, "L": [2, 3]})
+    for axis in ("1e-9:1e-6:log4", parse_axis("1e-9:1e-6:log4", "tau"), Axis(taus), "1e-9, 1e-8, 1e-7:1e-6:log2"):
+        swept = sweep(THM_3_1, "width", {"radius": axis, "depth": "2:3"})
+        assert swept.log10 == pytest.approx(wanted.log10, rel=1e-12)
+        assert list(swept.axes) == ["tau", "L"]
+    linear = sweep(CHEN, "iterations", {"epsilon": "0.1:0.5:lin5", "L": "2", "R": "1"})
+    assert list(linear.value) == [40, 20, 14, 10, 8]
+    assert sweep(CHEN, "width", {"C_m": "1,100", "L": 2}).log10 == pytest.approx(
+        sweep(CHEN, "width", {"C_m": [1, 100], "L": 2}).log10
+    )
+    merged = sweep(CHEN, "width", {"samples": "1:4:log10"})
+    assert merged.shape == (4,)
+    assert merged.notes[0] == "n=1:4:log10: 4 distinct integers"
+    with pytest.raises(InputError, match="tau: '1:2' does not say how many values"):
+        sweep(THM_3_1, "width", {"tau": "1:2"})
+
+
 def test_rounding_to_distinct_integers_is_said() -> None:
     axis = parse_axis("1:4:log10", "n")
     assert isinstance(axis, Axis)
@@ -444,7 +622,8 @@ def test_a_number_is_a_number() -> None:
         ("2:3.5", "L", "no range of integers"),
         ("1:2:3:4", "L", "is no range; write a list"),
         ("a:b:log5", "L", "is no range; write a list"),
-        ("1,,2", "L", "'' is not a number"),
+        ("1,,2", "L", "names no value before or after one of its commas"),
+        ("2,", "L", "names no value before or after one of its commas"),
         ("1,nan", "L", "'nan' is not a number"),
         ("1:1e999:log5", "R", "outside 10"),
     ],
@@ -496,7 +675,8 @@ def test_numbers_as_tables_show_them(log10: float, rounding: Any, whole: bool, p
 
 def test_csv_has_a_row_for_each_point(intervals: Sweep) -> None:
     rows = list(csv.DictReader(io.StringIO(sweep_csv(intervals))))
-    assert list(rows[0]) == ["tau", "L", "log10", "value", "status", "upper_log10"]
+    columns = ["tau", "L", "log10", "value", "status", "upper_log10", "theorem", "quantity", "with"]
+    assert list(rows[0]) == columns
     assert [(row["tau"], row["L"], row["status"]) for row in rows] == [
         ("1e-09", "2", "interval"), ("1e-09", "4", "interval"), ("1e-05", "2", "interval"), ("1e-05", "4", "empty"),
     ]  # fmt: skip
@@ -504,6 +684,16 @@ def test_csv_has_a_row_for_each_point(intervals: Sweep) -> None:
     assert rows[2]["value"] == solution.value
     assert float(rows[2]["log10"]) == pytest.approx(solution.log10, rel=1e-11)
     assert rows[3]["log10"] == rows[3]["value"] == ""
+    assert {(row["theorem"], row["quantity"]) for row in rows} == {("cao2020/thm3.1", "width: m ≥")}
+    assert {row["with"] for row in rows} == {"delta=0.05 (default); n=1000 (default); C_large=1; C_small=1"}
+
+
+def test_csv_says_which_reading_and_what_was_given() -> None:
+    theorem = CATALOGUE.find("cao2020/cor3.1", "unfolded")
+    given_ = {"L": [1, 2], "n": "10^9", "epsilon": parse_formula("m^(-1/4)"), "m": "1e30", "delta": 0.1}
+    row, _ = csv.DictReader(io.StringIO(sweep_csv(sweep(theorem, "error", given_))))
+    assert row["theorem"] == "cao2020/cor3.1 (unfolded)"
+    assert row["with"].startswith("n=1000000000; m=1e+30; delta=0.1; epsilon=m^(-1/4); B=0.1 (default); ")
 
 
 def test_csv_says_where_a_condition_is_unmet_and_what_is_beyond_floats() -> None:
@@ -519,9 +709,10 @@ def test_latex_is_a_booktabs_table_with_its_assumptions(intervals: Sweep) -> Non
     comments = [line for line in text.splitlines() if line.startswith("%")]
     body = [line for line in text.splitlines() if not line.startswith("%")]
     assert body[0] == r"\begin{tabular}{rrr}"
-    assert body[1:3] == [r"\toprule", r"$\tau$ & $L$ = $2$ & $L$ = $4$ \\"]
-    assert body[4].startswith(r"$10^{-9}$ & $8.43 \times 10^{12}$--$2.54 \times 10^{27143}$ & ")
-    assert body[5].endswith(r"& none \\")
+    assert body[1:3] == [r"\toprule", r" & \multicolumn{2}{c}{$m$ $\ge$} \\"]
+    assert body[3] == r"$\tau$ & $L$ = $2$ & $L$ = $4$ \\"
+    assert body[5].startswith(r"$10^{-9}$ & $8.43 \times 10^{12}$--$2.54 \times 10^{27143}$ & ")
+    assert body[6].endswith(r"& none \\")
     assert body[-2:] == [r"\bottomrule", r"\end{tabular}"]
     assert any("delta=0.05 (default)" in line for line in comments)
     assert any("C_large = 1" in line for line in comments)
@@ -535,6 +726,7 @@ def test_markdown_and_terminal_show_the_same_cells(intervals: Sweep) -> None:
         "L = 4",
         "10^-9",
         "no value satisfies every condition at 1 of 4 points",
+        "width: m ≥, rounded up to 3 digits",
     ):
         assert cell in markdown
         assert cell in terminal
@@ -549,15 +741,35 @@ def test_other_sweeps_are_tables_of_points() -> None:
     assert "$m$ $\\ge$" in sweep_latex(swept)
 
 
+def test_latex_writes_hidden_constants_as_formulas_do() -> None:
+    powers = sweep(CATALOGUE["cao2020/cor3.3"], "iterations", {"p_K_gamma": [1, 2], "L": 2})
+    assert r"$p_{K,\gamma}$ & $K$ $=$ \\" in sweep_latex(powers)
+    factors = sweep(CHEN, "width", {"L": [2, 3], "C_m": [1, 2]})
+    assert "$C_{m}$ = $2$" in sweep_latex(factors)
+    kappa = HiddenConstant("kappa", hides="O")
+    theorem = Theorem("nobody2030/thm2", "", CHEN.source, CHEN.setting, conditions=(Condition(m, ">=", kappa * n),))
+    assert r"$\kappa$ & $m$ $\ge$ \\" in sweep_latex(sweep(theorem, "width", {"kappa": [1, 2], "n": 5}))
+
+
 def test_a_long_table_is_cut_on_a_terminal_and_refused_for_readers() -> None:
     swept = sweep(CHEN, "iterations", {"epsilon": np.geomspace(1e-6, 1, 20_000)})
     assert "… and 19940 more rows: write all of them with -o sweep.csv" in sweep_text(swept)
     with pytest.raises(InputError, match="more than 10000 rows is not for readers"):
         sweep_latex(swept)
+    wide = sweep_text(sweep(CHEN, "width", {"L": range(2, 72), "n": np.geomspace(10, 1e9, 30_000).round()}))
+    assert max(map(len, wide.splitlines())) < 300
+    assert "… and 10 more rows and 29980 more columns: write all of them with -o sweep.csv" in wide
 
 
 def test_marks_are_explained() -> None:
-    text = sweep_text(sweep(COR_3_1, "error", {"m": [10**3, 10**60], "L": 4, "B": 0.9, "epsilon": 0.1, "n": 10**9}))
+    swept = sweep(COR_3_1, "error", {"m": [10**3, 10**60], "L": 4, "B": 0.9, "epsilon": 0.1, "n": 10**9})
+    text = sweep_text(swept)
+    meaning = "* where a condition is unmet, or undefined"
+    assert meaning in text.splitlines()[0]
+    assert meaning.replace("*", r"\*") in sweep_markdown(swept).splitlines()[0]
+    last = sweep_latex(swept).splitlines()[-2]
+    assert last == r"\multicolumn{2}{l}{$^*$\,where a condition is unmet, or undefined} \\"
+    assert "unmet" not in sweep_text(sweep(CHEN, "width", {"L": [2, 3]}))
     assert "(vacuous)*" in text
     assert "* unmet: condition m ≥ Õ(L^12/(B^4·ε^2))·log(1/δ) at 1 of 2 points" in text
     assert "the guarantee says nothing at 1 of 2 points" in text
@@ -593,6 +805,68 @@ def test_a_plot_names_its_axes_and_lines(tmp_path: Path) -> None:
     ElementTree.fromstring(drawn)
     for label in ("the target accuracy ε", "width: m ≥", "L = 2", "L = 3", "cao2020/cor3.3 (stated; unit constants)"):
         assert f"<!-- {label} -->" in drawn
+    for label in ("at most", "no value beyond", "a condition is unmet", "vacuous above"):
+        assert label not in drawn
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def legend_lines(path: Path) -> tuple[float, list[tuple[float, str, str]]]:
+    """Where the frame of a plot ends on the right; and the lines of its legend: where each begins, colour, dashes."""
+    groups = {group.get("id"): group for group in ElementTree.parse(path).iter(f"{SVG}g")}
+    frame = next(groups["patch_2"].iter(f"{SVG}path")).get("d", "")
+    lines = []
+    for group in groups["legend_1"].findall(f"{SVG}g"):
+        if (group.get("id") or "").startswith("line2d"):
+            line = group.find(f"{SVG}path")
+            if line is not None:
+                look = dict(part.split(": ") for part in line.get("style", "").split("; "))
+                start = float(line.get("d", "").split()[1])
+                lines.append((start, look["stroke"], look.get("stroke-dasharray", "")))
+    return max(float(x) for x in re.findall(r"[ML] (\S+) ", frame)), lines
+
+
+def test_lines_that_coincide_can_be_told_apart(tmp_path: Path) -> None:
+    # The lower ends are the same whatever the margin is, but not up to where they are admitted.
+    inputs = {"tau": np.geomspace(1e-12, 1e-6, 40), "gamma": [0.05, 0.1, 0.2, 0.5]}
+    swept = sweep(CATALOGUE["cao2020/lem4.4"], "width", inputs)
+    finite = np.isfinite(swept.log10)
+    assert (np.ptp(swept.log10[finite.all(axis=1)], axis=1) == 0).all()
+    assert len(set(finite.sum(axis=0))) == 4
+    write_sweep(swept, tmp_path / "widths.svg")
+    text = (tmp_path / "widths.svg").read_text("utf-8")
+    assert "<!-- no value beyond -->" in text
+    assert "<!-- at most -->" in text
+    right, lines = legend_lines(tmp_path / "widths.svg")
+    assert min(start for start, *_ in lines) > right  # beside the lines, none of which it hides
+    assert len({colour for _, colour, _ in lines[:4]}) == 4
+    assert all(one != other for (*_, one), (*_, other) in itertools.pairwise(lines[:4]))
+    # The axis goes on to where nothing is admitted any more.
+    assert "10^{-6}" in "".join(re.findall(r"<!-- (.*?) -->", text))
+
+
+def test_ends_far_away_are_neither_drawn_nor_named(tmp_path: Path) -> None:
+    swept = sweep(THM_3_1, "width", {"tau": np.geomspace(1e-9, 1e-8, 5), "L": [2, 3]})
+    assert swept.ends is not None
+    assert (swept.status == "interval").all()
+    assert (swept.ends.upper > 100).all()
+    write_sweep(swept, tmp_path / "widths.svg")
+    assert "at most" not in (tmp_path / "widths.svg").read_text("utf-8")
+
+
+def test_what_is_unmet_or_vacuous_is_in_the_legend(tmp_path: Path) -> None:
+    swept = sweep(COR_3_1, "error", {"m": np.geomspace(1e3, 1e60, 20), "L": range(1, 22)})
+    write_sweep(swept, tmp_path / "errors.svg")
+    drawn = (tmp_path / "errors.svg").read_text("utf-8")
+    assert "<!-- a condition is unmet -->" in drawn
+    assert "<!-- vacuous above -->" in drawn
+
+
+def test_integers_have_integer_ticks(tmp_path: Path) -> None:
+    write_sweep(sweep(CHEN, "width", {"L": [2, 3, 4]}), tmp_path / "widths.svg")
+    ticks = re.findall(r"<!-- ([\d.]+) -->", (tmp_path / "widths.svg").read_text("utf-8"))
+    assert ticks == ["2", "3", "4"]
 
 
 @pytest.mark.parametrize(
@@ -625,6 +899,30 @@ def test_a_file_that_cannot_be_written_is_refused_in_one_line(intervals: Sweep, 
     with pytest.raises(InputError, match="is a folder"):
         write_sweep(intervals, tmp_path / "folder.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
+
+
+@pytest.mark.parametrize(("length", "fits"), [(245, True), (255, True), (256, False), (300, False)])
+def test_names_of_files_may_be_long_but_not_too_long(intervals: Sweep, length: int, fits: bool, tmp_path: Path) -> None:
+    path = tmp_path / ("a" * (length - 4) + ".csv")
+    if fits:
+        write_sweep(intervals, path)
+        assert list(tmp_path.iterdir()) == [path]
+        return
+    for write in (check_path, lambda path: write_sweep(intervals, path)):
+        with pytest.raises(InputError, match=r"….csv' cannot be written: File name too long") as caught:
+            write(path)
+        assert len(str(caught.value)) < 200
+
+
+def test_a_link_is_kept(intervals: Sweep, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    link, target = tmp_path / "link.csv", tmp_path / "data" / "widths.csv"
+    target.write_text("old")
+    link.symlink_to(target)
+    write_sweep(intervals, link)
+    assert link.is_symlink()
+    assert target.read_text("utf-8") == sweep_csv(intervals)
+    assert list(target.parent.iterdir()) == [target]
 
 
 # The command ------------------------------------------------------------------------------------------
@@ -667,6 +965,8 @@ def test_the_command_says_when_values_were_merged() -> None:
         (["chen2019/thm2.1", "width", "L=2,3", "-o", "x.foo"], 2, "a sweep is written as"),
         (["chen2019/thm2.1", "width", "L=2,3", "--strict"], 2, "--strict: chen2019/thm2.1 width would assume"),
         (["chen2019/thm2.1", "width", "L=2,3", "tau=R*"], 2, "ends after '*'"),
+        (["chen2019/thm2.1", "width", "C_n=1:3"], 2, "did you mean C_T or C_m?; its hidden constants are C_T, C_eta"),
+        (["cao2020/lem4.5", "gradient", "m=1,100"], 0, ""),
     ],
 )
 def test_exit_codes_and_one_line_of_error(arguments: list[str], code: int, message: str) -> None:

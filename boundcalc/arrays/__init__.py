@@ -5,7 +5,7 @@ into it, what occurs twice is computed once, every step is computed on the small
 to, and large arrays go through it in blocks that stay in the processor's cache.
 """
 
-from boundcalc.arrays.functions import LogFunction, as_numpy, log_function, slack_program
+from boundcalc.arrays.functions import LogFunction, as_numpy, log_function, sides, slack_program
 from boundcalc.arrays.thresholds import Conditions
 
-__all__ = ["Conditions", "LogFunction", "as_numpy", "log_function", "slack_program"]
+__all__ = ["Conditions", "LogFunction", "as_numpy", "log_function", "sides", "slack_program"]

@@ -12,7 +12,7 @@ import sympy
 from numpy.typing import ArrayLike
 
 from boundcalc.arrays.blocks import at, blocks, broadcast_shape, parted
-from boundcalc.arrays.nodes import NOTHING, Reader
+from boundcalc.arrays.nodes import NAN, NOTHING, Reader
 from boundcalc.arrays.programs import Array, Builder, Program, Tape
 from boundcalc.constants import ConstantPolicy, hidden_constants
 from boundcalc.errors import InputError
@@ -74,6 +74,7 @@ def log_function(
     *,
     base: float = math.e,
     logs: Collection[str] = (),
+    negative: float = NAN,
 ) -> LogFunction:
     """The logarithm of a formula, as a function of arrays.
 
@@ -83,13 +84,20 @@ def log_function(
             All other symbols are inputs of the function.
         base: of the logarithm that is returned.
         logs: names of inputs of which natural logarithms will be given, in place of values; they may be of any size.
+        negative: what the logarithm is where the formula is negative: NaN or −∞.
 
     Raises:
         NumericsError: the formula holds something that there is no rule for.
     """
     builder = Builder()
     node = Reader(constants, logs)(expr)
-    return LogFunction(builder.program(node.log(builder).times(1 / math.log(base))))
+    return LogFunction(builder.program(node.log(builder, negative).times(1 / math.log(base))))
+
+
+def sides(expr: sympy.Expr, constants: Mapping[sympy.Symbol, Fraction | sympy.Expr]) -> tuple[int, int]:
+    """The signs that a formula and its logarithm have wherever they are defined and not zero; 0 where not known."""
+    node = Reader(constants, ())(expr)
+    return node.sign, node.side
 
 
 def slack_program(

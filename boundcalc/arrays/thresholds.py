@@ -37,7 +37,10 @@ CLOSE = 1e-13
 """The same for steps that may halve an interval, and leave as much as they move."""
 
 MOST_DESCENTS = 12
-MOST_STEPS = 200
+PATIENCE = 180
+"""Newton's method makes steps of length 1 on what grows exponentially; after so many every other step is a halving."""
+
+MOST_STEPS = 300
 
 
 class Conditions:
@@ -73,7 +76,8 @@ class Conditions:
 
         Returns:
             The lower and upper ends: 0 where the conditions hold from x = 1 on, ∞ where they hold for good. The lower
-            end is ∞, and the upper 0, where one holds nowhere. NaN where the method did not converge.
+            end is ∞, and the upper 0, where one holds nowhere. NaN where the method did not converge, and where a
+            condition is undefined at the largest values.
         """
         lower, upper = np.zeros(self.shape), np.full(self.shape, math.inf)
         for slack, cap in zip(self._slacks, caps, strict=True):
@@ -127,27 +131,34 @@ def _last_range(slack: _Slack, cap: bool) -> tuple[Operand, Operand]:
 def _mixed_range(rising: Function, falling: Function, shape: tuple[int, ...]) -> tuple[Array, Array]:
     """The same, where points differ in kind or Newton's method needs help."""
     value, slope = rising(SEARCH[-1])
+    undefined = np.isnan(value)
     lasts = np.broadcast_to(value >= 0, shape)
     rooted = np.broadcast_to(np.logical_and(lasts, slope > 0), shape)
     top = np.full(shape, SEARCH[-1])
+    nearest, held = top, lasts
     lower, upper = np.zeros(shape), np.full(shape, math.inf)
     if lasts.any():
         for u in reversed(SEARCH[:-1]):
             value, slope = rising(u)
-            found = np.logical_and(value >= 0, slope > 0)
+            holds = value >= 0
+            found = np.logical_and(holds, slope > 0)
             top, rooted = np.where(found, u, top), np.logical_or(rooted, lasts & found)
+            held = held & holds
+            nearest = np.where(held, u, nearest)
         lower = np.where(rooted, _largest_root(rising, top, rooted, 0.0), lower)
     if not lasts.all():
         w = _largest_root(falling, np.full(shape, math.log(SEARCH[-1])), ~lasts, NEAREST)
         nowhere = ~lasts & (w <= NEAREST + 1e-9)
         lower = np.where(nowhere, math.inf, lower)
         upper = np.where(lasts, upper, np.where(nowhere, 0.0, np.exp(w)))
-    # Below its end, what falls may begin to hold at a point too: it does where it fails at x = 1.
-    begins = np.logical_and(~rooted & (lower == 0), ~(rising(0.0)[0] >= 0))
+    # Below its end, what falls may begin to hold at a point too: it does where it fails at x = 1. And what holds of
+    # itself from some point on, of what is negative there, has no slope by which to tell.
+    begins = ~rooted & (lower == 0) & ~(rising(0.0)[0] >= 0)
+    begins = np.logical_or(begins, lasts & ~rooted & (rising(nearest)[0] == math.inf))
     if begins.any():
-        inside = np.minimum(upper * (1 - NARROWEST), SEARCH[-1])
+        inside = np.minimum(upper * (1 - NARROWEST), nearest)
         lower = np.where(begins, _largest_root(rising, inside, begins, 0.0), lower)
-    return lower, upper
+    return np.where(undefined, math.nan, lower), np.where(undefined, math.nan, upper)
 
 
 def _descent(function: Function, top: float, least: float, rooms: Sequence[Array]) -> Array | None:
@@ -179,15 +190,20 @@ def _largest_root(function: Function, top: Array, wanted: NDArray[np.bool], leas
     NaN where they do not converge.
     """
     x, high, low = top, top, np.full(top.shape, -math.inf)
-    for _ in range(MOST_STEPS):
+    settled = np.zeros(top.shape, bool)
+    for count in range(MOST_STEPS):
         value, slope = function(x)
         holds = value >= 0
         high, low = np.where(holds, x, high), np.where(holds, low, x)
         target = np.maximum(x - value / slope, least)
         inside = (target > low) & (target <= high)
+        if count > PATIENCE and count % 2:
+            inside &= settled
         following = np.where(inside, target, (np.maximum(low, least) + high) / 2)
         settled = np.abs(following - x) <= CLOSE * np.maximum(np.abs(x), 1.0)
         x = following
         if (settled | ~wanted).all():
-            return x
-    return np.where(settled, x, math.nan)
+            break
+    # What halving brought this near to the end has no root.
+    x = np.where(x - least <= 4 * CLOSE, least, x)
+    return np.where(settled | ~wanted, x, math.nan)

@@ -52,6 +52,8 @@ def parse_axis(text: str, name: str) -> Fraction | Axis:
         return parse_number(cleaned, name)
     parts, notes = [], []
     for item in items:
+        if not item:
+            raise InputError(f"{name}: {cleaned[:60]!r} names no value before or after one of its commas; {_MEND}")
         if ":" not in item:
             parts.append(_listed(parse_number(item, name), whole))
             continue

@@ -17,24 +17,25 @@ import numpy as np
 import sympy
 from numpy.typing import ArrayLike, NDArray
 
+from boundcalc.arrays import sides
 from boundcalc.arrays.blocks import blocks
 from boundcalc.arrays.programs import Array
-from boundcalc.constants import ConstantPolicy, ConstantUse, HiddenConstant, substitute
+from boundcalc.constants import ConstantPolicy, ConstantUse, HiddenConstant
 from boundcalc.errors import InputError, UnknownNameError
 from boundcalc.notation import bound_text, text
 from boundcalc.numerics import Rounding
 from boundcalc.parsing import LARGEST_EXPONENT, Number, exact
 from boundcalc.solving import IncompleteError, check_inputs
-from boundcalc.solving.context import ITERATIONS, check_formulas, demand
+from boundcalc.solving.context import ITERATIONS, check_formulas, demand, in_vocabulary
 from boundcalc.solving.solution import combined
-from boundcalc.sweeps.axes import placed
+from boundcalc.sweeps.axes import Axis, is_axis, parse_axis, placed
 from boundcalc.sweeps.points import Demand, Points, rounded
 from boundcalc.symbols import VOCABULARY, L, Symbol, lookup, n, show_fraction, symbol_of
 from boundcalc.theorem import Bound, Condition, Guarantee, Theorem
 
-Given = Mapping[str, "Number | sympy.Expr | ArrayLike"]
+Given = Mapping[str, "Number | sympy.Expr | ArrayLike | Axis"]
 """Inputs by name or alias, and hidden constants by name: numbers, exact or as one types them; arrays or lists of
-numbers; formulas in other symbols."""
+numbers; ranges, as one types them or as `parse_axis` reads them; formulas in other symbols."""
 
 LARGEST_INPUT = 10.0**LARGEST_EXPONENT
 
@@ -67,7 +68,7 @@ class Assumed:
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """What the statement needs of the inputs, and where they do not satisfy it."""
+    """What the statement needs of the inputs, and where they do not satisfy it, or it is infinite or undefined."""
 
     what: str
     _large: sympy.Expr = field(repr=False)
@@ -77,8 +78,10 @@ class Check:
     @cached_property
     def fails(self) -> NDArray[np.bool]:
         """Where it does not hold, in an array that broadcasts to the sweep; equality counts as holding."""
-        large, small = self._points.log(self._large), self._points.log(self._small)
-        return large < small - CLOSE * np.maximum(np.abs(large), 1.0)
+        large, small = self._points.log(self._large), self._points.log(self._small, negative=-math.inf)
+        with np.errstate(invalid="ignore"):
+            holds = large >= small - CLOSE * np.maximum(np.abs(large), 1.0)
+        return ~(holds & (large < math.inf))
 
 
 class Inputs:
@@ -91,15 +94,21 @@ class Inputs:
         self.axes: dict[str, NDArray[Any]] = {}
         self.swept: set[HiddenConstant] = set()
         settings: dict[str, Number] = {}
+        self.notes: list[str] = []
         for name, value in given.items():
             constant = _constant(theorem, name)
+            proper = name if constant is not None else lookup(name).name
+            if isinstance(value, str) and is_axis(value):
+                value = parse_axis(value, proper)
+            if isinstance(value, Axis):
+                self.notes += [value.note] if value.note else []
+                value = value.values
             kind = _kind(value, name)
             if constant is not None and (name in policy.values or f"{theorem.key}:{name}" in policy.values):
                 raise InputError(f"{name} is given among the inputs and among the constants; give it once")
             if isinstance(kind, sympy.Expr):
                 formulas[name] = kind
             elif isinstance(kind, np.ndarray):
-                proper = name if constant is not None else lookup(name).name
                 if proper in self.axes:
                     raise InputError(f"{proper} is given twice; give it once")
                 self.axes[proper] = kind
@@ -110,7 +119,8 @@ class Inputs:
                 numbers[name] = kind
         self.policy = ConstantPolicy({**policy.values, **settings})
         self.laid_out, self.shape, self.grid = placed(self.axes, broadcast)
-        self.formulas = check_formulas({name: _in_vocabulary(expr) for name, expr in formulas.items()})
+        self._written = {lookup(name).expr: in_vocabulary(expr) for name, expr in formulas.items()}
+        self.formulas = check_formulas(formulas)
         self.numbers: dict[str, Fraction] = {}
         self.arrays: dict[str, NDArray[Any]] = {}
         self._names: dict[str, str] = {}
@@ -148,7 +158,7 @@ class Inputs:
             # A depth in hidden layers becomes the statement's own; a number of iterations takes the statement's name.
             ((own, value),) = check_inputs(self.theorem, {name: low}).items()
             check_inputs(self.theorem, {name: high})
-            self.arrays[own] = self.laid_out[name] + int(value - exact(low, name))
+            self.arrays[own] = self.laid_out[name].astype(float) + int(value - exact(low, name))
             self._names[own] = name
         self.numbers = {name: value for name, value in least.items() if name not in self.arrays}
 
@@ -156,7 +166,15 @@ class Inputs:
     def unused(self) -> tuple[str, ...]:
         """The names of inputs that have not entered anything."""
         names = [self._names.get(name, name) for name in (*self.numbers, *self.arrays) if name not in self.used]
-        return (*names, *(symbol.name for symbol in self.formulas if symbol not in self._entered))
+        return (*names, *(symbol.name for symbol in self.formulas if symbol not in self._in_use))
+
+    @property
+    def _in_use(self) -> set[sympy.Symbol]:
+        """The symbols whose formulas have entered, in another's formula too."""
+        entered = set(self._entered)
+        for _ in self._written:
+            entered |= {s for symbol in entered for s in self._written[symbol].free_symbols & self._written.keys()}
+        return entered
 
     @property
     def given(self) -> set[str]:
@@ -261,17 +279,38 @@ class Inputs:
         Raises:
             InputError: a formula leaves the domain; the message says how far.
         """
-        for symbol in self._entered:
-            expr, domain = self.formulas[symbol], symbol_of(symbol).domain
-            if not self.free(expr) <= self._filled:
-                continue  # It depends on what is solved for.
+        for symbol, expr in self.formulas.items():
+            domain = symbol_of(symbol).domain
+            if symbol not in self._in_use or not self.free(expr) <= self._filled:
+                continue  # Nothing needs it, or it depends on what is solved for.
             log = self.points.log(expr)
             low, high = np.min(log), np.max(log)
             least = math.log(domain.lower) if domain.lower else -math.inf
             most = math.inf if domain.upper is None else math.log(domain.upper)
             if not (low >= least - CLOSE and high <= most + (-CLOSE if domain.upper_open else CLOSE)):
-                value = "undefined" if np.isnan(low) else f"{np.exp(low):.6g} to {np.exp(high):.6g}"
+                value = "undefined" if np.isnan(low) else f"{_power(low)} to {_power(high)}"
                 raise InputError(f"{symbol.name} = {text(expr)} is {value}, not {domain}; change the formula")
+
+    def domains_in(self, unknown: sympy.Symbol) -> list[Demand]:
+        """That the formulas in which the unknown occurs lie in the domains of the symbols that they are given for.
+
+        A formula in which something else has no value, and was not given one, is left out.
+        """
+        demands = []
+        for symbol, expr in self.formulas.items():
+            others = self.free(expr) - {unknown}
+            if unknown not in self.free(expr) or not all(s in self._filled or s.name in self.given for s in others):
+                continue
+            self.fill(others)
+            self._entered.add(symbol)
+            domain = symbol_of(symbol).domain
+            sign, side = sides(expr, self.points.values)
+            if domain.lower is not None and not ((domain.lower == 0 and sign == 1) or domain.lower == 1 == side):
+                demands.append(Demand(expr, _rational(domain.lower)))
+            if domain.upper is not None and not (side == -1 and domain.upper == 1 and not domain.upper_open):
+                most = domain.upper * (1 - Fraction(CLOSE)) if domain.upper_open else domain.upper
+                demands.append(Demand(_rational(most), expr))
+        return demands
 
     def checks(self, asked: sympy.Symbol, strict: bool) -> tuple[tuple[Check, ...], tuple[str, ...]]:
         """What the statement needs, or prescribes, of the inputs in use; and notes on what cannot be checked.
@@ -353,18 +392,46 @@ def _constant(theorem: Theorem, name: str) -> HiddenConstant | None:
 
 def _kind(value: Any, name: str) -> Number | sympy.Expr | NDArray[Any]:
     """A given value as a number, a formula, or an array of numbers."""
-    if isinstance(value, sympy.Expr) and not value.is_Number:
-        return value
     if isinstance(value, sympy.Expr):
-        return Fraction(value.p, value.q) if value.is_Rational else float(value)
+        number = in_vocabulary(value) if value.is_Rational or value.is_Float else None
+        return value if number is None else Fraction(number.p, number.q)
     if isinstance(value, int | float | str | Fraction):
         return value if not isinstance(value, np.generic) else value.item()
-    array = np.asarray(value)
+    array = _array(value, name)
+    return array if array.ndim else array.item()
+
+
+def _array(value: Any, name: str) -> NDArray[Any]:
+    """Integers, or floats of at most double precision.
+
+    Raises:
+        InputError: other things are in the array, or its rows differ in length.
+    """
+    if np.ma.is_masked(value):
+        count = np.ma.count_masked(value)
+        raise InputError(f"{name}: {count} of {value.size} values are masked; leave them out, as .compressed() does")
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise InputError(f"{name}: the rows of {shortened(value)} differ in length; give each as many values") from None
     if array.dtype.kind in "OU":
-        array = np.array([float(exact(one, name)) for one in array.ravel()]).reshape(array.shape)
+        array = np.array([_as_float(one, name) for one in array.ravel()]).reshape(array.shape)
     if array.dtype.kind not in "iuf":
         raise InputError(f"{name}: values of type {array.dtype} are no numbers; give integers or floats")
-    return array if array.ndim else array.item()
+    with np.errstate(over="ignore"):  # What overflows is refused as infinite.
+        return array.astype(float) if array.dtype.kind == "f" and array.dtype != float else array
+
+
+def _as_float(value: Number, name: str) -> float:
+    try:
+        return float(exact(value, name))
+    except OverflowError:
+        raise InputError(f"{name}: {show_fraction(exact(value, name))} does not fit a float; give less") from None
+
+
+def shortened(value: object) -> str:
+    """A value as a message shows it: in one line, and not all of it where it is long."""
+    return " ".join(f"{value!r}"[:60].split())
 
 
 def _as_exact(end: float, symbol: Symbol) -> Number:
@@ -373,9 +440,13 @@ def _as_exact(end: float, symbol: Symbol) -> Number:
     return Fraction(end) if inside else end
 
 
-def _in_vocabulary(expr: sympy.Expr) -> sympy.Expr:
-    """A formula in the vocabulary's own symbols, whatever was assumed of symbols with these names."""
-    return substitute(expr, {symbol: lookup(symbol.name).expr for symbol in expr.free_symbols})
+def _power(log: float) -> str:
+    """A number given by its logarithm."""
+    return f"{math.exp(log):.6g}" if abs(log) < 700 else f"10^{log / math.log(10):.6g}"
+
+
+def _rational(value: Fraction) -> sympy.Rational:
+    return sympy.Rational(value.numerator, value.denominator)
 
 
 def _check_whole(array: NDArray[Any], name: str) -> None:

@@ -68,9 +68,10 @@ class Points:
         self.values: dict[sympy.Symbol, Fraction | sympy.Expr] = dict(values)
         self.logs: dict[str, Array] = {}
 
-    def log(self, expr: sympy.Expr, base: float = math.e) -> Array:
-        """The logarithm of an expression, on the smallest shape that its inputs broadcast to."""
-        return log_function(expr, self.values, base=base, logs=self.logs.keys())({**self.arrays, **self.logs})
+    def log(self, expr: sympy.Expr, base: float = math.e, negative: float = math.nan) -> Array:
+        """The logarithm of an expression, on the smallest shape of its inputs; `negative` where the expression is."""
+        function = log_function(expr, self.values, base=base, logs=self.logs.keys(), negative=negative)
+        return function({**self.arrays, **self.logs})
 
     def ranges(
         self, unknown: sympy.Symbol, conditions: Sequence[Demand]

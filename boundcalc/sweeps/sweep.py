@@ -20,7 +20,7 @@ from boundcalc.notation import bound_text, text
 from boundcalc.numerics import Rounding
 from boundcalc.solving import UNIT, quantity_symbols
 from boundcalc.solving.solution import combined
-from boundcalc.sweeps.inputs import Assumed, Check, Given, Inputs
+from boundcalc.sweeps.inputs import Assumed, Check, Given, Inputs, shortened
 from boundcalc.sweeps.points import LARGEST_EXACT, Demand, Points, integers
 from boundcalc.symbols import m, symbol_of
 from boundcalc.theorem import Bound, Guarantee, Theorem
@@ -165,9 +165,10 @@ def sweep(
         theorem: the statement, in the reading that is wanted.
         quantity: as for `evaluate`.
         given: inputs by name or alias, and hidden constants by name: numbers, as for `evaluate`; lists and arrays of
-            numbers; sympy expressions of other symbols. Lists and one-dimensional arrays span an outer grid, a
-            dimension each, in the order given. Where one of them has more dimensions, which say themselves how it lies
-            to the others, all are broadcast as numpy does.
+            numbers; ranges as `"1e-9:1e-6:log40"` or as `parse_axis` reads them; sympy expressions of other symbols.
+            Ranges, lists and one-dimensional arrays span an outer grid, a dimension each, in the order given. Where
+            one of them has more dimensions, which say themselves how it lies to the others, all are broadcast as numpy
+            does.
         policy: where the values of hidden constants come from.
         broadcast: broadcast one-dimensional arrays too, in place of a grid.
         strict: refuse to assume an input, or a constant's unit value.
@@ -176,6 +177,7 @@ def sweep(
         InputError: a value outside its symbol's domain, an unknown name, shapes that do not fit, too many points.
         IncompleteError: `strict`, and something would have had to be assumed.
     """
+    _check_arguments(theorem, quantity, given, policy)
     name, symbols = quantity_symbols(theorem, quantity)
     symbol = symbols[0]
     inputs = Inputs(theorem, given, policy, broadcast)
@@ -217,10 +219,24 @@ def sweep(
         policy=inputs.policy.name,
         provenance=next((bound.provenance for bound in bounds if bound.provenance), theorem.provenance),
         checks=checks,
-        notes=(*_notes(inputs, name, symbols, bounds, caps), *notes),
+        notes=(*inputs.notes, *_notes(inputs, name, symbols, bounds, caps), *notes),
         _points=inputs.points,
         _laid_out=inputs.laid_out,
     )
+
+
+def _check_arguments(theorem: object, quantity: object, given: object, policy: object) -> None:
+    """Refuse what is no theorem, name, mapping or policy."""
+    wanted: tuple[tuple[object, type, str], ...] = (
+        (theorem, Theorem, 'no theorem; give one, as boundcalc.CATALOGUE["cao2020/thm3.1"]'),
+        (quantity, str, "no quantity; give its name, as 'width'"),
+        (given, Mapping, "no mapping; give inputs by name, as {'L': [2, 3]}"),
+        (policy, ConstantPolicy, "no policy; give ConstantPolicy({'C_m': 2}), say"),
+    )
+    names = given if isinstance(given, Mapping) else ()
+    for argument, kind, mend in (*wanted, *((name, str, "no name of an input; give text, as 'L'") for name in names)):
+        if not isinstance(argument, kind):
+            raise InputError(f"{shortened(argument)} is {mend}")
 
 
 def _ends(inputs: Inputs, symbol: sympy.Symbol, bounds: tuple[Bound, ...], caps: tuple[Bound, ...]) -> Ends:
@@ -237,6 +253,7 @@ def _ends(inputs: Inputs, symbol: sympy.Symbol, bounds: tuple[Bound, ...], caps:
         if bound.relation == "<=":
             large, small = small, large
         demands.append(Demand(large, small, cap=bound in caps))
+    demands += inputs.domains_in(symbol)
     shape, parts = inputs.points.ranges(symbol, demands)
     lower, upper, empty = np.empty(shape), np.empty(shape), np.empty(shape, bool)
     for index, low, high in parts:
