@@ -115,7 +115,10 @@ def _draw(axes: Axes, sweep: Sweep, names: list[str]) -> None:
     for i, column in enumerate(values.T):
         line = _Line(i, values.shape[1], x.size)
         if unmet[:, i].any():
-            axes.plot(x, _drawn(column, logarithms), alpha=0.3, **line.style, **line.marker)
+            # What is faint goes on to the next point, so that it is joined to the rest.
+            beside = np.pad(unmet[:, i], 1)
+            faint = np.where(beside[2:] | beside[1:-1] | beside[:-2], column, np.nan)
+            axes.plot(x, _drawn(faint, logarithms), alpha=0.3, **line.style, **line.marker)
         met = np.where(unmet[:, i], np.nan, column)
         axes.plot(x, _drawn(met, logarithms), **line.style, **line.marker)
         if len(names) == 2:
