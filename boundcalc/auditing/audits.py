@@ -25,9 +25,9 @@ from boundcalc.auditing.formulas import (
     values,
     without_exact_terms,
 )
-from boundcalc.auditing.judging import Judgement, Premises, at_the_worst, excess, judge, simplified
+from boundcalc.auditing.judging import Judgement, Premises, at_the_worst, curves, excess, judge, simplified
 from boundcalc.catalogue import CATALOGUE
-from boundcalc.constants import ConstantPolicy, Otilde, exponents_hidden, hidden_constants
+from boundcalc.constants import ConstantPolicy, HiddenConstant, Otilde, exponents_hidden, hidden_constants
 from boundcalc.derivation import Claim, Derivation, DerivationStep, Sense
 from boundcalc.errors import InputError
 from boundcalc.proofs import derivations_of
@@ -247,8 +247,7 @@ class _Auditor:
             constant: self.policy.use(constant, theorem.key)
             for verdict in verdicts
             if verdict.step.id in open_
-            for constant in hidden_constants(verdict.claimed, verdict.derived)
-            if constant.role == "p"
+            for constant in _exponents_of(verdict)
         }
         for extra in range(1, MOST_EXTRA + 1):
             larger = {f"{theorem.key}:{constant.name}": use.value + extra for constant, use in uses.items()}
@@ -263,6 +262,12 @@ class _Auditor:
                     for verdict in proof.verdicts()
                 ), policy
         return verdicts, self.policy
+
+
+def _exponents_of(verdict: Verdict) -> list[HiddenConstant]:
+    """The exponents of poly(…) in what a step claims, or else in what is derived."""
+    sides = ([c for c in hidden_constants(side) if c.role == "p"] for side in (verdict.claimed, verdict.derived))
+    return next((exponents for exponents in sides if exponents), [])
 
 
 class _Proof:
@@ -367,6 +372,7 @@ class _Proof:
         statements = [self.theorem]
         if step.needed:
             entries += self.choices
+            claims += [Claim(e.expr, ">=", sympy.Integer(1)) for e in self.choices if _is_count(e.symbol)]
         else:
             statements += [self.used[name] for name in step.uses if name in self.used]
             entries += [entry for statement in statements[1:] for entry in choices_of(statement)]
@@ -406,27 +412,52 @@ class _Proof:
         claim, claimed, derived, put = self._sides(step, chosen=step.needed)
         given = self._given(step)
         small, large = without_exact_terms(claim.small, claim.large)
-        hidden = hides_logarithms(claim.small, claim.large)
+        # An Õ above a premise's smaller side makes that premise larger by the logarithms that it hides.
+        hidden = hides_logarithms(claim.small, claim.large, *(premise.large for premise in given))
         there, back = self._judgements(step, small, large, given, soft=True)
-        soft = hidden or not there.holds or not (back.holds or step.because is None)
-        if not soft:  # The powers agree: what is left to tell are the logarithms.
-            there, back = self._judgements(step, small, large, given, soft=False)
         verdict = Verdict(step, "holds", claimed, derived, put, there, back, None, hidden)
+        powers = self._judged(verdict, (small, large), given, ())
+        if hidden or not there.holds:
+            return powers
+        # The powers allow it: now the logarithms.
+        fine, fine_back = self._judgements(step, small, large, given, soft=False)
+        if fine.holds and (step.because is None or not back.holds):
+            return replace(powers, there=fine)
+        exact = replace(verdict, there=fine, back=fine_back)
+        return self._judged(exact, (small, large), given, ("by a logarithm only, which an Õ would absorb",))
+
+    def _judged(
+        self, verdict: Verdict, sides: tuple[sympy.Expr, sympy.Expr], given: Sequence[Claim], notes: tuple[str, ...]
+    ) -> Verdict:
+        """A verdict with its status, by its judgements and in numbers."""
+        there, back, step = verdict.there, verdict.back, verdict.step
         if there.holds and (back.holds or step.because is None):
             return verdict
         status: Status = "loose" if there.holds else "violated"
-        failing, sides = (back, (large, small)) if there.holds else (there, (small, large))
+        failing = back if there.holds else there
         assert failing.witness is not None
         factor = self._worst(excess(failing.small, failing.large, failing.premises), failing.premises)
-        point = counterexample(*sides, given, failing.witness, self.policy, self.theorem.key)
-        notes: tuple[str, ...] = () if soft else ("by a logarithm only, which an Õ would absorb",)
-        if point is None:
+        ordered = sides[::-1] if there.holds else sides
+        found = self._point(ordered, given, failing)
+        if found is None:
             unseen = "by its orders of growth it is, but no point was found at which that shows in numbers"
             return replace(verdict, status="undecided", excess=factor, notes=(f"{status}: {unseen}",))
-        if status == "violated" and (exponents_hidden(claim.small) or exponents_hidden(claim.large)):
-            mendable = self._mendable(step, claim, there, soft=soft)
+        point, shown = found
+        verdict = replace(verdict, back=shown) if there.holds else replace(verdict, there=shown)
+        if status == "violated" and (exponents_hidden(sides[0]) or exponents_hidden(sides[1])):
+            mendable = self._mendable(step, sides, there, soft=not notes)
             notes += (LARGER_EXPONENTS if mendable else "no exponents in poly(…) mend it",)
         return replace(verdict, status=status, excess=factor, point=point, notes=notes)
+
+    def _point(
+        self, sides: tuple[sympy.Expr, sympy.Expr], given: Sequence[Claim], failing: Judgement
+    ) -> tuple[Counterexample, Judgement] | None:
+        """Where a judgement that fails shows in numbers, along one curve or another, and it with that curve."""
+        for curve in curves(failing):
+            point = counterexample(*sides, given, curve, self.policy, self.theorem.key)
+            if point is not None:
+                return point, replace(failing, witness=curve)
+        return None
 
     def _judgements(
         self, step: DerivationStep, small: sympy.Expr, large: sympy.Expr, given: Iterable[Claim], *, soft: bool
@@ -444,9 +475,11 @@ class _Proof:
             factor = simplified(at_the_worst(factor, canonical(symbol.name), premises), premises)
         return factor
 
-    def _mendable(self, step: DerivationStep, claim: Claim, there: Judgement, *, soft: bool) -> bool:
+    def _mendable(
+        self, step: DerivationStep, sides: tuple[sympy.Expr, sympy.Expr], there: Judgement, *, soft: bool
+    ) -> bool:
         """Whether larger exponents of poly(…) could mend a claim: it holds where all that they raise is bounded."""
-        bases = (*exponents_hidden(claim.small), *exponents_hidden(claim.large))
+        bases = [base for side in sides for base in exponents_hidden(side)]
         bounded = [x for base in bases for term in self._growth(base, step, soft=soft).terms for x in term]
         free = replace(there.premises, given=(*there.premises.given, *bounded))
         return judge(there.small, there.large, free).holds
@@ -506,7 +539,7 @@ class _Proof:
             step = DerivationStep("", claim)
             if exponents_hidden(stated) and symbol.name not in LARGE_CHOICES:
                 there, _ = self._judgements(step, value, stated, [*self.derivation.where], soft=True)
-                if there.holds or self._mendable(step, claim, there, soft=True):
+                if there.holds or self._mendable(step, (value, stated), there, soft=True):
                     yield f"{symbol_of(symbol).text} is as stated, with exponents in poly(…) that are large enough"
 
     def _solved(self, free: tuple[sympy.Symbol, ...]) -> Repair | None:
@@ -575,6 +608,11 @@ def _by_id(theorem: Theorem, derivation: Derivation) -> dict[str, DerivationStep
             raise InputError(f"{theorem.key}, step {step.id}: a needed step has no because; drop one of the two")
         found[step.id] = step
     return found
+
+
+def _is_count(symbol: sympy.Symbol) -> bool:
+    """Whether a symbol is at least 1."""
+    return symbol_of(symbol).domain.lower == 1
 
 
 def _put(expr: sympy.Expr, entries: Sequence[Entry]) -> sympy.Expr:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from boundcalc.auditing.judging import Premises, simplified
 from boundcalc.errors import InputError
 from boundcalc.tropical import (
-    CONSTANT,
     Certificate,
     Clause,
     Growth,
@@ -108,8 +107,10 @@ def smallest_choices(
     wanted = tuple(dict.fromkeys(system))
     # The regime of a choice, such as m ≥ 1, is eliminated with it.
     stages = [[*wanted, *(fact for fact in regime if any(fact[name] for name in names))]]
+    # Facts about the choices are in the system by now; they must not make what is left of them superfluous.
+    rest = tuple(fact for fact in regime if not any(fact[name] for name in names))
     for name in reversed(names):
-        stages.append(_without(stages[-1], name, regime))
+        stages.append(_without(stages[-1], name, rest))
     for left in stages[-1]:
         if not isinstance(entails(regime, [left]), Certificate):
             raise InputError(f"no choice of {', '.join(names)} will do: {facts_text([left])} would be needed")
@@ -152,18 +153,18 @@ def _choice(
 ) -> Choice:
     """The best value of a choice: what the inequalities in it and in earlier choices ask, those being as chosen."""
     own = Monomial.of({name: 1})
+    # What nothing bounds from below is best as large as the rest allows: a radius τ ≤ L^(−6), say.
+    greatest = greatest or not any(x[name] < 0 for x in stage)
     ends = [own * x ** (-1 / x[name]) for x in in_order(stage) if (x[name] > 0 if greatest else x[name] < 0)]
-    if not ends and greatest:
-        raise InputError(f"nothing bounds the choice of {name} from above; no smallest repair")
+    if not ends:
+        raise InputError(f"nothing bounds the choice of {name}; no smallest repair")
     inside = Premises(regime, earlier)
-    value = (minimum if greatest else maximum)(*map(Growth.of, ends)) if ends else CONSTANT
-    value = simplified(value, inside)
+    value = simplified((minimum if greatest else maximum)(*map(Growth.of, ends)), inside)
     reasons = []
     for term in value.terms:
         for x in term:
             bound = own / x if greatest else x / own
             reason = entails((*regime, *system), [bound])
-            assert isinstance(reason, Certificate) or not ends, "elimination only combines the system"
-            if isinstance(reason, Certificate):
-                reasons.append((bound, reason))
+            assert isinstance(reason, Certificate), "elimination only combines the system"
+            reasons.append((bound, reason))
     return Choice(name, greatest, value, tuple(reasons))

@@ -92,9 +92,8 @@ def _value(name: str, curve: Witness, step: int) -> Value:
         assert default is not None
         return default
     small = name in SMALL_BY_A_LEMMA or (name in VOCABULARY and VOCABULARY[name].domain.upper is not None)
-    if log_power := curve.power[LOGARITHM + name]:
-        size = step ** int(log_power) if log_power > 0 else 1
-        return Scaled(1, -size if small else size)
+    if curve.power[LOGARITHM + name]:
+        return Scaled(1, step if curve.rate[name] > 0 else -step)
     power, rate = curve.power[name], curve.rate[name]
     if not power and not rate:
         return _base(name, small=small)

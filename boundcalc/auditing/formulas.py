@@ -13,7 +13,6 @@ from boundcalc.errors import InputError
 from boundcalc.notation import text
 from boundcalc.solving.solution import combined
 from boundcalc.theorem import Bound, Condition, Guarantee, Theorem
-from boundcalc.tropical import canonical, read_growth
 
 
 @dataclass(frozen=True)
@@ -101,10 +100,16 @@ def assemble(expr: sympy.Expr, entries: Iterable[Entry], sense: Sense = "<=") ->
                 for entry in known
                 if entry.symbol == symbol and entry.sense in (None, inner) and (formula == symbol or not entry.whole)
             )
-            entry = next(fitting, None)
-            if entry is not None:
-                used.append(entry)
-                replacements[symbol] = put_into(entry.expr, inner, banned | {symbol})
+            found = list(fitting)
+            if found and found[0].sense is not None:  # of several bounds, each holds
+                found = [entry for entry in found if entry.sense is not None]
+            else:
+                found = found[:1]
+            if found:
+                used.extend(found)
+                parts = [put_into(entry.expr, inner, banned | {symbol}) for entry in found]
+                join = sympy.Min if inner == "<=" else sympy.Max
+                replacements[symbol] = parts[0] if len(parts) == 1 else join(*parts, evaluate=False)
         return formula.xreplace(replacements) if replacements else formula
 
     result = put_into(expr, sense, frozenset())
@@ -116,18 +121,47 @@ def _opposite(sense: Sense) -> Sense:
 
 
 def rises(formula: sympy.Expr, symbol: sympy.Symbol, known: Iterable[Entry]) -> bool:
-    """Whether a formula rises in a symbol; asked only of symbols that have a bound, as values may be put in anyhow.
+    """Whether a formula rises in a symbol, all others being positive; where no bound is at stake, it is as good as.
 
     Raises:
-        InputError: it does neither.
+        InputError: there is a bound to put in, and the formula neither rises nor falls.
     """
-    if formula == symbol or not any(entry.symbol == symbol and entry.sense is not None for entry in known):
-        return True
-    growth = read_growth(formula).growth
-    powers = {monomial[canonical(symbol.name)] for term in growth.terms for monomial in term}
-    if min(powers) < 0 < max(powers):
+    senses = _senses(formula, symbol)
+    if len(senses) < 2:
+        return -1 not in senses
+    if _bounded(symbol, list(known), frozenset()):
         raise InputError(f"{text(formula)} neither rises nor falls in {symbol}: a bound on {symbol} says nothing of it")
-    return min(powers) >= 0
+    return True
+
+
+def _bounded(symbol: sympy.Symbol, known: list[Entry], seen: frozenset[sympy.Symbol]) -> bool:
+    """Whether a bound may be put in for a symbol, or within what stands for it."""
+    own = [entry for entry in known if entry.symbol == symbol]
+    inside = {inner for entry in own for inner in entry.expr.free_symbols} - seen - {symbol}
+    bounds = any(entry.sense is not None for entry in own)
+    return bounds or any(_bounded(inner, known, seen | {symbol}) for inner in inside)
+
+
+def _senses(formula: sympy.Expr, symbol: sympy.Symbol) -> frozenset[int]:
+    """How a formula moves with a symbol: 1 if it rises somewhere, −1 if it falls; logarithms are positive."""
+    if symbol not in formula.free_symbols:
+        return frozenset()
+    if formula == symbol:
+        return frozenset({1})
+    if formula.is_Pow:
+        return _senses_of_power(formula.base, formula.exp, symbol)
+    inner = frozenset().union(*(_senses(part, symbol) for part in formula.args))
+    falls = formula.is_Mul and any(part.is_negative for part in formula.args if part.is_Number)
+    return frozenset(-sense for sense in inner) if falls else inner
+
+
+def _senses_of_power(base: sympy.Expr, exponent: sympy.Expr, symbol: sympy.Symbol) -> frozenset[int]:
+    of_base, of_exponent = _senses(base, symbol), _senses(exponent, symbol)
+    if of_exponent and not base.is_Number:
+        return frozenset({1, -1})
+    if of_exponent:
+        return of_exponent if base > 1 else frozenset(-sense for sense in of_exponent)
+    return frozenset(-sense for sense in of_base) if exponent.could_extract_minus_sign() else of_base
 
 
 def hides_logarithms(*formulas: sympy.Expr) -> bool:
@@ -143,16 +177,23 @@ def exact_terms(claimed: sympy.Expr) -> list[sympy.Expr]:
 
 
 def without_exact_terms(derived: sympy.Expr, claimed: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
-    """Both sums without the terms that they share exactly, where the claim tells exact terms from hidden constants.
+    """What is left of both sums when the terms that the claim has exactly are taken off both.
 
-    2·E_S + X ≤ 2·E_S + C·Y for some C says X ≤ C·Y, whatever E_S is.
+    2·E_S + X ≤ 2·E_S + C·Y for some C says X ≤ C·Y, whatever E_S is; 3·E_S + X ≤ 2·E_S + C·Y says E_S + X ≤ C·Y.
     """
-    mine, its = (sympy.Add.make_args(expanded(side)) for side in (derived, claimed))
-    shared = {term for term in exact_terms(claimed) if term in mine}
-    rest = [[term for term in side if term not in shared] for side in (mine, its)]
-    if not shared or not rest[0]:
+    sides = [
+        {rest: number for number, rest in map(sympy.Expr.as_coeff_Mul, sympy.Add.make_args(expanded(side)))}
+        for side in (derived, claimed)
+    ]
+    mine, its = sides
+    shared = [rest for _, rest in map(sympy.Expr.as_coeff_Mul, exact_terms(claimed)) if rest in mine]
+    if not shared or len(mine) == len(shared) == sum(mine[rest] == its[rest] for rest in shared):
         return derived, claimed
-    return sympy.Add(*rest[0]), sympy.Add(*rest[1])
+    for rest in shared:
+        more = mine.pop(rest) - its.pop(rest)
+        if more:
+            (mine if more > 0 else its)[rest] = abs(more)
+    return tuple(sympy.Add(*(number * rest for rest, number in side.items())) for side in (mine, its))
 
 
 def expanded(side: sympy.Expr) -> sympy.Expr:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
+from itertools import product as product_of
 
 from boundcalc.tropical import (
     CONSTANT,
@@ -26,6 +28,7 @@ from boundcalc.tropical import (
     prove,
     quotients,
     regime,
+    root,
 )
 
 
@@ -83,8 +86,7 @@ def judge(small: Growth, large: Growth, premises: Premises) -> Judgement:
     for clause in sorted(quotients(small, large), key=_order):
         found = prove(premises.monomials, premises.clauses, clause)
         if isinstance(found, Witness):
-            witness = _plain_witness(premises, clause) or found
-            return Judgement(small, large, premises, (), clause, witness)
+            return Judgement(small, large, premises, (), clause, found)
         proofs.append((clause, found))
     return Judgement(small, large, premises, tuple(proofs))
 
@@ -93,27 +95,47 @@ def _order(clause: Clause) -> list[tuple[tuple[str, Fraction], ...]]:
     return [x.exponents for x in in_order(clause)]
 
 
-def _plain_witness(premises: Premises, conclusion: Clause) -> Witness | None:
-    """A curve on which a clause fails and that shows in numbers, if one is found.
+MOST_CASES = 32
+"""How many cases of premises that branch are looked into."""
 
-    On it, what is given holds by an unbounded factor wherever that can be, so that constants do not matter; and where
-    logarithms decide, one of them moves: x = 2^(±s), log x = s.
+
+def curves(failing: Judgement) -> Iterator[Witness]:
+    """Curves along which a judgement fails, those first that show it in numbers best.
+
+    On these, what is given holds by an unbounded factor wherever that can be, so that constants do not matter; of
+    premises that branch one case holds; 2^L is constant; and where logarithms decide, one of them moves:
+    x = 2^(±s), log x = s.
     """
-    variables = {name for x in (*premises.monomials, *conclusion) for name in x.powers}
-    if premises.clauses or any(name.startswith(EXPONENTIAL) for name in variables):
-        return None
-    logs = sorted(name for name in variables if name.startswith(LOGARITHM)) or [""]
-    curves = (_strict_witness(premises, conclusion, variables, log) for log in logs)
-    return next((curve for curve in curves if curve is not None), None)
+    assert failing.broken is not None
+    assert failing.witness is not None
+    premises, conclusion = failing.premises, failing.broken
+    for case in islice(product_of(*map(in_order, premises.clauses)), MOST_CASES):
+        inside = Premises(premises.regime, (*premises.given, *case))
+        variables = {name for x in (*inside.monomials, *conclusion) for name in x.powers}
+        still = {name for power in variables if power.startswith(EXPONENTIAL) for name in (power, root(power))}
+        logs = sorted(name for name in variables if name.startswith(LOGARITHM))
+        moves = [(log, sign) for log in logs for sign in _directions(log)] or [("", 1)]
+        for moving, sign in moves:
+            found = _strict_witness(inside, conclusion, variables - still, moving, sign)
+            if found is not None:
+                yield found
+    yield failing.witness
 
 
-def _strict_witness(premises: Premises, conclusion: Clause, variables: Iterable[str], log: str) -> Witness | None:
-    """Such a curve along which this logarithm moves, if one is named, and no other does.
+def _directions(log: str) -> tuple[int, ...]:
+    """Whether what stands in a logarithm grows, 1, or falls, −1, or may do either."""
+    facts = regime([log.removeprefix(LOGARITHM)])
+    return tuple(-1 if power > 0 else 1 for fact in facts for _, power in fact.exponents) or (1, -1)
+
+
+def _strict_witness(
+    premises: Premises, conclusion: Clause, variables: Iterable[str], log: str, sign: int
+) -> Witness | None:
+    """Such a curve along which this logarithm moves, if one is named, x as 2^(sign·s), and no other does.
 
     The given monomials are asked to vanish one after the other.
     """
     of = log.removeprefix(LOGARITHM)
-    sign = -1 if any(fact[of] > 0 for fact in regime([of])) else 1
     names = sorted(name for name in variables if name != of and not name.startswith(LOGARITHM))
     wanted = [x for x in in_order(conclusion) if sign * x[of] <= 0]
     if any(sign * x[of] < 0 for x in wanted) or any(sign * x[of] > 0 for x in premises.monomials):
