@@ -298,7 +298,6 @@ def value(formula: str, point: Mapping[str, mpf]) -> mpf:
 
 def test_at_the_point_the_formulas_have_the_sizes_that_are_printed() -> None:
     seen = 0
-    mp.dps = 40
     for found in steps():
         witness = found.get("witness", {})
         if "point" not in witness:

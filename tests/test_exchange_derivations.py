@@ -222,7 +222,15 @@ def derivations(draw: st.DrawFn, name: str) -> Derivation:
             )
         )
     choices = draw(st.lists(st.sampled_from([m, eta, K, tau]), unique=True).map(tuple))
-    return Derivation(tuple(steps), choices, draw(put), MappingProxyType(quantities), name, draw(TEXTS))
+    return Derivation(
+        steps=tuple(steps),
+        choices=choices,
+        put=draw(put),
+        where=tuple(draw(st.lists(claims, max_size=2))),
+        quantities=MappingProxyType(quantities),
+        name=name,
+        note=draw(TEXTS),
+    )
 
 
 @st.composite
