@@ -450,6 +450,47 @@ def plan_budget(
         sys.exit(INFEASIBLE)
 
 
+@cli.command("data")
+@click.argument("source")
+@click.option("--classes", metavar="A,B", help="The two classes to tell apart; A becomes +1, B −1.")
+@click.option("--label", metavar="COLUMN", help="Label column of a file, by name or number; the last by default.")
+@click.option("--only", metavar="NAME,…", help="What to measure, e.g. phi,lambda_0 [default: everything].")
+@click.option("--depth", default="3", show_default=True, metavar="L", help="Hidden layers L of the conjugate kernel.")
+@click.option("--seed", default="0", show_default=True, metavar="N", help="Seed of the sampled random features.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@_json_option
+def measure_data(
+    source: str,
+    classes: str | None,
+    label: str | None,
+    only: str | None,
+    depth: str,
+    seed: str,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Measure what the theorems assume of a data set: φ, λ₀ and the margins γ, each with the side on which it errs.
+
+    SOURCE is digits, breast_cancer, wine or mnist; a file (.npz, .npy, .csv, .parquet, LIBSVM); a generator such as
+    xor:n=500,d=10; or openml:NAME.
+
+    \b
+    boundcalc data digits --classes 3,8
+    boundcalc data relu-features:n=200,d=5,gamma=0.05 --only gamma_random_feature
+    """
+    gc.enable()
+    from boundcalc.data import load
+    from boundcalc.estimate.measures import MEASURES, Options, measure
+    from boundcalc.report.data import data_json, data_text
+
+    options = Options(_whole(depth, "--depth") or 1, _whole(seed, "--seed", least=0) or 0, device)
+    names = [name.strip() for name in only.split(",")] if only is not None else list(MEASURES)
+    data = load(source, classes=_two(classes), label=label)
+    with _ProgressBar() as bar:
+        found = measure(data, names, options, lambda name, done, count: bar.show("measuring", done, count, name))
+    _print(data_json(data, found) if as_json else data_text(data, found))
+
+
 @cli.command()
 @click.argument("theorem")
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")

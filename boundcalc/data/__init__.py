@@ -1,6 +1,8 @@
-"""Data sets with unit-norm rows and labels ±1."""
+"""Data sets with unit-norm rows and labels ±1, from files, packages, OpenML or generators with known truth."""
 
-from boundcalc.data.dataset import Dataset, make_dataset, split
-from boundcalc.data.sources import BUNDLED, load
+from boundcalc.data.bundled import BUNDLED
+from boundcalc.data.dataset import Dataset, Truth, make_dataset, split
+from boundcalc.data.generators import GENERATORS
+from boundcalc.data.sources import load
 
-__all__ = ["BUNDLED", "Dataset", "load", "make_dataset", "split"]
+__all__ = ["BUNDLED", "GENERATORS", "Dataset", "Truth", "load", "make_dataset", "split"]

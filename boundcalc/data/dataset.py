@@ -7,18 +7,43 @@ made only by `make_dataset`, which normalises the rows and refuses what no such 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from boundcalc.errors import InputError
 
-# Rows that agree to this many decimals after normalisation count as the same input: two rows on one ray,
-# which no bias-free network tells apart, differ by a few units of rounding once they are normalised.
-_SAME_INPUT_DECIMALS = 12
+# Rows that agree to this in every coordinate after normalisation count as the same input: two rows on one
+# ray, which no bias-free network tells apart, differ by a few units of rounding once they are normalised.
+_SAME_INPUT = 1e-12
 _SHOWN = 5
+# Facts about the distribution that rows come from, which hold whatever rows are kept.
+_OF_THE_DISTRIBUTION = frozenset({"population_error"})
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a generator knows of its data without measuring: `name` is value, or at least or at most value.
+
+    name: as an estimate is named (phi, gamma_random_feature, gamma_conjugate_kernel, gamma_ji2020), or
+    linear_margin: max over ‖w‖₂ ≤ 1 of min_i y_i⟨w, x_i⟩, or population_error: the least 0-1 error that any
+    classifier can have on fresh rows. direction: "exact" up to rounding, "lower" (value ≤ truth), "upper"
+    (value ≥ truth). L: the level κ^(L−1) of cao2020 for which a margin in the conjugate kernel is stated.
+    """
+
+    name: str
+    value: float
+    direction: Literal["exact", "lower", "upper"]
+    why: str
+    L: int | None = None
+
+    def of_fewer_rows(self) -> Truth | None:
+        """Return what is left of the fact once rows are dropped: margins and distances can then only grow."""
+        if self.name in _OF_THE_DISTRIBUTION:
+            return self
+        return None if self.direction == "upper" else replace(self, direction="lower")
 
 
 @dataclass(frozen=True)
@@ -28,12 +53,14 @@ class Dataset:
     X: (n, d) float64, every row of Euclidean norm 1; read-only.
     y: (n,) float64, every entry −1 or +1; read-only.
     labels: the original labels that became (−1, +1), in this order.
+    truth: what is known of the data by construction; empty for data from elsewhere.
     """
 
     name: str
     X: NDArray[np.float64]
     y: NDArray[np.float64]
     labels: tuple[str, str]
+    truth: tuple[Truth, ...] = ()
 
     @property
     def n(self) -> int:
@@ -46,8 +73,10 @@ class Dataset:
         return int(self.X.shape[1])
 
     def subset(self, rows: NDArray[np.intp], name: str) -> Dataset:
-        """Return the data set of the given row numbers, in the given order."""
-        return Dataset(name, _frozen(self.X[rows]), _frozen(self.y[rows]), self.labels)
+        """Return the data set of the given row numbers, in the given order, with what is still known of it."""
+        kept = (fact.of_fewer_rows() for fact in self.truth) if np.unique(rows).size == len(rows) else ()
+        truth = tuple(fact for fact in kept if fact is not None)
+        return Dataset(name, _frozen(self.X[rows]), _frozen(self.y[rows]), self.labels, truth)
 
 
 def make_dataset(name: str, X: ArrayLike, labels_raw: ArrayLike, classes: tuple[str, str] | None = None) -> Dataset:
@@ -80,13 +109,13 @@ def make_dataset(name: str, X: ArrayLike, labels_raw: ArrayLike, classes: tuple[
     if bad.size:
         raise InputError(f"{name}: {_rows_phrase(bad)} a NaN or infinite entry; remove or impute what is missing")
     # Dividing by the largest entry first keeps the norm of a row of 1e200 finite and of 1e-200 non-zero.
-    largest = np.abs(inputs).max(axis=1)
+    largest = np.maximum(inputs.max(axis=1), -inputs.min(axis=1))
     zero = rows[largest == 0.0]
     if zero.size:
         raise InputError(
             f"{name}: {_rows_phrase(zero)} only zeros, which no scaling brings to unit norm; remove such rows"
         )
-    inputs = inputs / largest[:, None]
+    inputs /= largest[:, None]  # a copy since the rows were chosen
     inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
     _refuse_contradictions(name, inputs, y, rows)
     return Dataset(name, _frozen(inputs), _frozen(y), (negative, positive))
@@ -171,7 +200,8 @@ def _choose_classes(name: str, labels: Sequence[str], classes: tuple[str, str] |
         if len(present) == 2:
             return present[1], present[0]
         if len(present) == 1:
-            raise InputError(f"{name}: every row has the label {present[0]!r}; two classes are needed")
+            rows = f"all {len(labels)} rows (0 to {len(labels) - 1}) have" if len(labels) > 1 else "the only row has"
+            raise InputError(f"{name}: {rows} the label {present[0]!r}; two classes are needed")
         raise InputError(
             f"{name}: {len(present)} classes ({_listing(present)}), but the theorems are binary; "
             "choose two with --classes A,B (A becomes +1)"
@@ -218,14 +248,33 @@ def _rows_phrase(rows: NDArray[np.intp]) -> str:
 def _refuse_contradictions(
     name: str, inputs: NDArray[np.float64], y: NDArray[np.float64], rows: NDArray[np.intp]
 ) -> None:
-    rounded = np.round(inputs, _SAME_INPUT_DECIMALS) + 0.0  # + 0.0 turns −0.0 into 0.0
-    _, first, group = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
-    original = first[group.ravel()]
-    clash = np.flatnonzero(y != y[original])
-    if clash.size:
-        pairs = [f"{rows[original[i]]} and {rows[i]}" for i in clash]
+    pairs = [f"{rows[first]} and {rows[second]}" for first, second in _contradictions(inputs, y)]
+    if pairs:
         shown = ", ".join(pairs[:_SHOWN]) + (", …" if len(pairs) > _SHOWN else "")
         raise InputError(
             f"{name}: {len(pairs)} pair{'s' if len(pairs) > 1 else ''} of rows with the same input but "
             f"opposite labels (rows counted from 0: {shown}), which no network separates; remove them"
         )
+
+
+def _contradictions(inputs: NDArray[np.float64], y: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Return (first, second) for each row whose input is that of an earlier `first` with the opposite label.
+
+    Equal rows project to equal numbers on any direction; so only rows that are neighbours once the
+    projections on a random direction are sorted need to be compared.
+    """
+    direction = np.random.Generator(np.random.PCG64(0)).standard_normal(inputs.shape[1])
+    direction /= np.abs(direction).sum()
+    projections = inputs @ direction
+    order = np.argsort(projections, kind="stable")
+    # The product's own rounding is below 1e-15 here: |direction|₁ = 1 and entries are at most 1.
+    breaks = np.flatnonzero(np.diff(projections[order]) > 2 * _SAME_INPUT) + 1
+    found: list[tuple[int, int]] = []
+    for run in np.split(order, breaks) if breaks.size < len(order) - 1 else []:
+        left = np.sort(run)
+        while left.size > 1 and np.ptp(y[left]) > 0:
+            same = np.abs(inputs[left] - inputs[left[0]]).max(axis=1) <= _SAME_INPUT
+            group = left[same]
+            found += [(int(group[0]), int(second)) for second in group[y[group] != y[group[0]]]]
+            left = left[~same]
+    return sorted(found, key=lambda pair: pair[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from boundcalc.errors import InputError
@@ -18,7 +18,8 @@ class Estimate:
     to rounding), "lower" (value ≤ truth), "upper" (value ≥ truth), "bracket" (lower ≤ truth ≤ upper, both
     given). method: how it was computed, in words. converged: whether the method did what it set out to do;
     the value of an estimate that has not converged still errs only in the stated direction, but may be far
-    off.
+    off. rows: the rows of the data that attain the value, where there are such. seconds: what it cost; two
+    estimates that differ in that alone are equal.
     """
 
     name: str
@@ -29,6 +30,8 @@ class Estimate:
     converged: bool
     lower: float | None = None
     upper: float | None = None
+    rows: tuple[int, ...] = ()
+    seconds: float | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.direction not in ("exact", "lower", "upper", "bracket"):

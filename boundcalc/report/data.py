@@ -1,0 +1,79 @@
+"""A data set and what was measured of it, as text and as a JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tabulate import tabulate
+
+from boundcalc.data import Dataset
+from boundcalc.estimate import Estimate
+
+_SIDES = {"exact": "exact", "lower": "at least", "upper": "at most", "bracket": "between"}
+
+
+def data_text(data: Dataset, estimates: Iterable[Estimate]) -> str:
+    """A data set's size and labels, what is known of it by construction, and a table of the estimates."""
+    positive = int((data.y > 0).sum())
+    minus, plus = data.labels
+    lines = [
+        f"source       {data.name}",
+        f"examples     n = {data.n} in d = {data.d} dimensions, on the unit sphere",
+        f"labels       {plus!r} as +1 ({positive} times), {minus!r} as −1 ({data.n - positive} times)",
+    ]
+    lines += [
+        f"known        {fact.name} {_fact_side(fact.direction)} {fact.value:.10g}: {fact.why}" for fact in data.truth
+    ]
+    rows = [
+        (
+            found.name,
+            f"{found.value:.6g}",
+            _between(found),
+            "" if found.converged else "no",
+            "" if found.seconds is None else f"{found.seconds:.2g} s",
+        )
+        for found in estimates
+    ]
+    table = tabulate(rows, headers=("measured", "value", "truth", "converged", "time"), disable_numparse=True)
+    methods = [f"{found.name}: {found.method}" for found in estimates]
+    return "\n".join([*lines, "", table, "", *methods])
+
+
+def _fact_side(direction: str) -> str:
+    return {"exact": "=", "lower": "≥", "upper": "≤"}[direction]
+
+
+def _between(found: Estimate) -> str:
+    """On which side of the value the truth is."""
+    if found.direction == "bracket":
+        return f"between {found.lower:.6g} and {found.upper:.6g}"
+    return _SIDES[found.direction]
+
+
+def data_json(data: Dataset, estimates: Iterable[Estimate]) -> dict[str, Any]:
+    """The JSON object of a data set and its estimates."""
+    return {
+        "source": data.name,
+        "n": data.n,
+        "d": data.d,
+        "labels": [str(label) for label in data.labels],
+        "truth": [
+            {"name": fact.name, "value": fact.value, "direction": fact.direction, "why": fact.why, "L": fact.L}
+            for fact in data.truth
+        ],
+        "estimates": [
+            {
+                "name": found.name,
+                "symbol": found.symbol,
+                "value": found.value,
+                "lower": found.lower,
+                "upper": found.upper,
+                "direction": found.direction,
+                "method": found.method,
+                "converged": found.converged,
+                "seconds": found.seconds,
+            }
+            for found in estimates
+        ],
+    }
