@@ -539,7 +539,8 @@ def verify(
     fraction = parse_number(test_fraction, "--test-fraction")
     if not 0 < fraction < 1:
         raise InputError(f"--test-fraction {test_fraction} is not between 0 and 1; give 1/4, say")
-    from boundcalc.verify.runner import Options, make_plan, run
+    from boundcalc.verify.case import Options, make_case
+    from boundcalc.verify.runner import run
 
     gc.enable()
     options = Options(
@@ -553,9 +554,9 @@ def verify(
         dtype=dtype,
         device=device,
     )
-    plan = make_plan(theorem, options, inputs, policy, strict=strict)
+    case = make_case(theorem, options, inputs, policy, strict=strict)
     with _ProgressBar() as bar:
-        result = run(plan, out, bar.show)
+        result = run(case, out, bar.show)
     from boundcalc.report.verification import verdict_line, verification_json, width_line, write_reports
 
     paths = write_reports(result, out)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boundcalc.errors import InputError
+from boundcalc.verify.checks import Premise
 from boundcalc.verify.statistics import clopper_pearson, fewest_trials, judge
 
 
@@ -56,7 +57,14 @@ def test_fewest_trials_is_the_least_number_that_can_support(delta: float, trials
     ],
 )
 def test_verdicts_at_delta_005(successes: int, trials: int, met: bool, vacuous: bool, verdict: str) -> None:
-    assert judge(successes, trials, 0.05, premises_met=met, vacuous=vacuous) == verdict
+    premises = (Premise("always", True, ""), Premise("asked", met, ""))
+    assert judge(clopper_pearson(successes, trials), 0.05, premises, vacuous=vacuous) == verdict
+
+
+def test_nothing_is_refuted_while_a_premise_is_only_not_contradicted() -> None:
+    searched = (Premise("searched", True, "", certified=False),)
+    assert judge((0.0, 0.1), 0.05, searched, vacuous=False) == "inconclusive"
+    assert judge((0.96, 1.0), 0.05, searched, vacuous=False) == "supported"
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(1, 0), (3, 2), (-1, 2)])

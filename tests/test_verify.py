@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from boundcalc.data import load, split
 from boundcalc.errors import InputError
 from boundcalc.train.networks import initial_weights, scaled_relu
-from boundcalc.verify.runner import distance_steps, show_bytes
-from boundcalc.verify.store import STORE, Store, Trial
+from boundcalc.verify.case import show_bytes
+from boundcalc.verify.experiments.common import measured_steps
+from boundcalc.verify.record import Record
+from boundcalc.verify.store import STORE, Store
 
 DIGITS = ["chen2019/thm2.1", "--data", "digits", "--classes", "3,8"]
 SMALL = ["--width", "16", "--trials", "3", "epsilon=0.2", "L=2", "--set", "C_T=0.2"]
@@ -103,17 +105,17 @@ def test_losses_distances_and_errors_are_those_of_plain_descent(finished: Path, 
     with sqlite3.connect(finished / STORE) as database:
         config = json.loads(database.execute("SELECT config FROM run").fetchone()[0])
     with Store(finished, config) as store:
-        trials = store.trials()
+        trials = store.records("training")
     for number in range(3):
         start = [w[0].double().numpy() for w in initial_weights(network, seed=0, trials=(number,))]
         loss, end = plain_descent(start, train.X, train.y, report["run"]["step_size"], steps)
         trial = trials[number]
-        np.testing.assert_allclose(trial.loss, loss, rtol=2e-4)
-        assert trial.first_reached == int(np.argmax(loss <= 0.6))
+        np.testing.assert_allclose(trial.series["loss"], loss, rtol=2e-4)
+        assert trial.facts["first_step_reached"] == int(np.argmax(loss <= 0.6))
         moved = [np.linalg.norm(b - a) for a, b in zip(start, end, strict=True)]
-        np.testing.assert_allclose(trial.distances[-1], moved, rtol=1e-3)
+        assert trial.series["distances"][-1] == pytest.approx(4 * max(moved), rel=1e-3)  # m^α = 4
         margins = test.y * (np.maximum(test.X @ end[0].T, 0) @ end[1][0])
-        assert trial.test_error == pytest.approx(np.mean(margins < 0), abs=1.5 / test.n)
+        assert trial.facts["held_out_error"] == pytest.approx(np.mean(margins < 0), abs=1.5 / test.n)
 
 
 def test_radius_premise_is_certified_for_every_init(report: dict[str, Any]) -> None:
@@ -185,7 +187,8 @@ def finished_trials(folder: Path, wait: bool = False) -> int:
     copy.write_bytes((folder / STORE).read_bytes())
     try:
         with sqlite3.connect(copy) as database:
-            return int(database.execute("SELECT count(*) FROM trials").fetchone()[0])
+            query = "SELECT count(*) FROM trials WHERE stage = 'training'"
+            return int(database.execute(query).fetchone()[0])
     except sqlite3.DatabaseError:
         if wait:
             raise
@@ -193,16 +196,17 @@ def finished_trials(folder: Path, wait: bool = False) -> int:
 
 
 def test_store_keeps_a_batch_whole_or_not_at_all(tmp_path: Path) -> None:
-    trial = Trial(0, np.array([1.0, 0.5]), 1, (1,), ((0.1, 0.2),), 0.0, 0.25)
+    record = Record(0, None, {"R": 2.5, "steps": [1, 2]}, {"loss": np.array([1.0, np.inf])})
     with Store(tmp_path / "run", {"a": 1}) as store:
-        store.add_trials([trial])
+        store.add("training", [record])
+        store.add("certifying", [record])
         with pytest.raises(sqlite3.IntegrityError):
-            store.add_trials([Trial(**{**vars(trial), "trial": 1}), trial])
+            store.add("training", [Record(1), record])
     with Store(tmp_path / "run", {"a": 1}) as store:
-        kept = store.trials()
+        kept = store.records("training")
     assert list(kept) == [0]
-    np.testing.assert_array_equal(kept[0].loss, trial.loss)
-    assert kept[0].distances == trial.distances
+    assert (kept[0].success, kept[0].facts) == (record.success, record.facts)
+    np.testing.assert_array_equal(kept[0].series["loss"], record.series["loss"])
 
 
 def test_a_continued_run_keeps_its_batches_whatever_fits_now(tmp_path: Path) -> None:
@@ -250,7 +254,7 @@ def test_bad_input_gets_one_clear_line(arguments: list[str], words: list[str], t
 
 
 def test_unknown_and_unverifiable_statements() -> None:
-    for key, word in (("chen2019/thm2.7", "chen2019/thm2.1"), ("cao2020/cor3.3", "cannot be verified yet")):
+    for key, word in (("chen2019/thm2.7", "chen2019/thm2.1"), ("zou2020", "cannot be verified")):
         done = verify(key, "--data", "digits", "--out", "never")
         assert done.returncode == 2
         assert word in done.stderr
@@ -335,7 +339,7 @@ def test_a_record_of_something_else_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / STORE).read_bytes() == before
 
 
-@pytest.mark.parametrize("column", ["record", "loss"])
+@pytest.mark.parametrize("column", ["record", "series"])
 def test_a_damaged_record_is_called_so(finished: Path, tmp_path: Path, column: str) -> None:
     (tmp_path / STORE).write_bytes((finished / STORE).read_bytes())
     with sqlite3.connect(tmp_path / STORE) as database:
@@ -347,8 +351,8 @@ def test_a_damaged_record_is_called_so(finished: Path, tmp_path: Path, column: s
 
 
 @pytest.mark.parametrize("T", [1, 2, 30, 10_000])
-def test_distance_steps_end_at_the_last_step(T: int) -> None:
-    steps = distance_steps(T)
+def test_measured_steps_end_at_the_last_step(T: int) -> None:
+    steps = measured_steps(T)
     assert steps[-1] == T
     assert list(steps) == sorted(set(steps))
     assert steps[0] >= 1

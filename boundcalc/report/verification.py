@@ -7,6 +7,7 @@ import json
 import math
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +15,25 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from boundcalc.constants import ConstantUse
 from boundcalc.errors import InputError
 from boundcalc.notation import bound_text
 from boundcalc.report.answers import constants_json, json_number
 from boundcalc.solving import Solution
 from boundcalc.symbols import VOCABULARY, show_fraction
-from boundcalc.verify.checks import Check
-from boundcalc.verify.runner import Result, show_bytes
+from boundcalc.verify.case import show_bytes
+from boundcalc.verify.checks import Check, Picture
+from boundcalc.verify.runner import Result
 from boundcalc.verify.statistics import CONFIDENCE
 
 _CURVE_POINTS = 400
 
-NOTES = (
-    "R, and with it T, is the largest that was found over these very inits; the interval takes both as given.",
-    "R is an upper estimate of the least R: a smaller one would prescribe fewer iterations and a smaller width.",
-    "0-1 errors count an output of exactly 0 as an error.",
-)
-"""What a reader must know to weigh the numbers."""
+# Colours that are told apart by all eyes (Okabe and Ito), on white and on black.
+_INITS, _LEVEL = "#33658a", "#c1292e"
+_NAMED = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9")
+_DASHES = ("-", "--", ":", "-.")
 
 
 def _number(value: float | None) -> float | None:
@@ -47,6 +49,10 @@ def _check_json(check: Check) -> dict[str, Any]:
         "slack": _number(check.slack),
         "holds": check.holds,
         "claimed": check.claimed,
+        "bound_is": check.bound_is,
+        "refuted_if": check.refuted_if,
+        "constant": check.constant or None,
+        "needed": _number(check.needed),
     }
 
 
@@ -58,135 +64,141 @@ def _prescribed_json(solution: Solution) -> int | str | None:
 
 def verification_json(result: Result) -> dict[str, Any]:
     """The object of report.json; numbers that do not exist (an infinite loss, a step never reached) are null."""
-    plan, prescribed = result.plan, result.prescribed
-    solutions = {
-        "width": prescribed.width,
-        "step-size": prescribed.step_size,
-        "iterations": prescribed.iterations,
-        "loss": prescribed.target,
-    }
+    case, prescribed, reach = result.case, result.prescribed, result.reach
+    solutions = prescribed.solutions
+    inputs = {**case.inputs, **prescribed.found}
     return {
-        "theorem": plan.theorem.key,
-        "source": str(plan.theorem.source),
-        "guarantee": [bound_text(bound) for bound in plan.theorem.guarantees],
+        "theorem": case.theorem.key,
+        "source": str(case.theorem.source),
+        "guarantee": [bound_text(bound) for bound in case.theorem.guarantees],
         "verdict": result.verdict,
+        "success": result.conclusion.success,
         "successes": result.successes,
-        "trials": len(result.trials),
+        "undecided": result.undecided,
+        "trials": len(result.trained),
         "interval": list(result.interval),
         "confidence": CONFIDENCE,
-        "required": 1 - float(plan.inputs["delta"]),
+        "required": 1 - case.number("delta"),
         "prescribed": {name: _prescribed_json(solution) for name, solution in solutions.items()},
         "formulas": {name: [bound_text(b) for b in solution.bounds] for name, solution in solutions.items()},
         "out_of_reach": (
-            None
-            if prescribed.fits
-            else {"bytes_needed": prescribed.bytes_needed, "bytes_available": prescribed.bytes_available}
+            None if reach.fits else {"bytes_needed": reach.bytes_needed, "bytes_available": reach.bytes_available}
         ),
         "run": {
             "engine": "dense",
-            "width": plan.width,
-            "step_size": prescribed.eta,
-            "iterations": prescribed.T,
-            "dtype": plan.options.dtype,
-            "device": str(plan.device),
-            "seed": plan.options.seed,
-            "batch": plan.batch,
+            "width": case.width,
+            "step_size": prescribed.step_size,
+            "iterations": prescribed.steps,
+            "dtype": case.options.dtype,
+            "device": str(case.device),
+            "seed": case.options.seed,
+            "batch": case.batch,
         },
-        "premises": [{"name": p.name, "met": p.met, "evidence": p.evidence} for p in result.premises],
-        "checks": [_check_json(check) for check in result.checks],
-        "constants": constants_json(prescribed.constants),
-        "policy": plan.policy.name + (", C_m chosen from the width" if prescribed.chosen else ""),
-        "inputs": {name: json_number(value) for name, value in plan.inputs.items()}
-        | {"R": float(result.R), "n": plan.train.n, "d": plan.train.d, "m": plan.width},
-        "assumed": {assumed.name: json_number(assumed.value) for assumed in plan.assumed},
+        "premises": [
+            {"name": p.name, "met": p.met, "certified": p.certified, "evidence": p.evidence} for p in result.premises
+        ],
+        "checks": [_check_json(check) for check in result.conclusion.checks],
+        "constants": constants_json(result.constants),
+        "policy": case.policy.name + "".join(f", {use.name} chosen from {_of_the_run(use)}" for use in result.chosen),
+        "inputs": {name: json_number(value) for name, value in inputs.items()}
+        | {"n": case.train.n, "d": case.train.d, "m": case.width},
+        "assumed": {assumed.name: json_number(assumed.value) for assumed in case.assumed},
+        "measured": [
+            {"name": e.name, "symbol": e.symbol, "value": e.value, "direction": e.direction, "method": e.method}
+            for e in case.measured
+        ],
         "data": {
-            "source": plan.options.data,
-            "classes": {"+1": plan.train.labels[1], "-1": plan.train.labels[0]},
-            "train": plan.train.n,
-            "held_out": plan.test.n,
-            "d": plan.train.d,
-            "test_fraction": float(plan.options.test_fraction),
+            "source": case.options.data,
+            "classes": {"+1": case.train.labels[1], "-1": case.train.labels[0]},
+            "train": case.train.n,
+            "held_out": case.test.n,
+            "d": case.train.d,
+            "test_fraction": float(case.options.test_fraction),
         },
         "initializations": [
             {
                 "trial": number,
-                "R": certificate.radius,
-                "worst_loss_at_R": certificate.worst_loss,
-                "first_step_reached": trial.first_reached,
-                "initial_loss": _number(float(trial.loss[0])),
-                "final_loss": _number(float(trial.loss[-1])),
-                "distance_times_m_alpha": [
-                    _number(d * plan.width ** float(plan.inputs["alpha"])) for d in trial.furthest
-                ],
-                "train_error": trial.train_error,
-                "held_out_error": trial.test_error,
+                "success": record.success,
+                **(result.certificates[number].facts if number in result.certificates else {}),
+                **record.facts,
             }
-            for number, trial in sorted(result.trials.items())
-            for certificate in (result.certificates[number],)
+            for number, record in sorted(result.trained.items())
         ],
-        "notes": list(NOTES),
+        "notes": list(result.conclusion.notes),
         "versions": dict(result.versions),
         "machine": result.machine,
     }
 
 
+def _of_the_run(use: ConstantUse) -> str:
+    """What a constant was chosen from, from the words that say so."""
+    return use.origin.removeprefix("chosen so that ").removesuffix(" suffices")
+
+
 def verdict_line(result: Result) -> str:
     """The verdict in one line."""
     low, high = result.interval
+    undecided = f" ({result.undecided} could not be decided)" if result.undecided else ""
     return (
-        f"{result.plan.theorem.key}: {result.verdict}: {result.successes} of {len(result.trials)} inits reached "
-        f"training loss ≤ {result.prescribed.target.number} within T = {result.prescribed.T}; success probability in "
-        f"[{low:.4f}, {high:.4f}] ({CONFIDENCE:.0%}), required ≥ {1 - float(result.plan.inputs['delta']):g}"
+        f"{result.case.theorem.key}: {result.verdict}: {result.successes} of {len(result.trained)} inits "
+        f"{result.conclusion.success}{undecided}; success probability in [{low:.4f}, {high:.4f}] ({CONFIDENCE:.0%}), "
+        f"required ≥ {1 - result.case.number('delta'):g}"
     )
 
 
 def width_line(result: Result) -> str:
     """The prescribed width, and what became of it, in one line."""
-    prescribed, plan = result.prescribed, result.plan
-    line = f"prescribed width m ≥ {prescribed.width.number} at R = {show_fraction(result.R)}"
-    if prescribed.reached:
-        return f"{line}: width {plan.width} satisfies it"
-    available = show_bytes(prescribed.bytes_available)
-    reach = "within reach" if prescribed.fits else "out of reach here"
-    line += f": {reach} ({prescribed.bytes_needed} of weights a network, {available} available)"
-    line += f"; trained at width {plan.width}"
-    if not prescribed.chosen:
+    case, width = result.case, result.prescribed.solutions["width"]
+    found = ", ".join(f"{name} = {show_fraction(value)}" for name, value in result.prescribed.found.items())
+    line = f"prescribed width m ≥ {width.number}" + (f" at {found}" if found else "")
+    if width.value is not None and int(width.value) <= case.width:
+        return f"{line}: width {case.width} satisfies it"
+    available = show_bytes(result.reach.bytes_available)
+    reach = "within reach" if result.reach.fits else "out of reach here"
+    line += f": {reach} ({result.reach.bytes_needed} of weights a network, {available} available)"
+    line += f"; trained at width {case.width}"
+    if not result.chosen:
         return f"{line}, which does not suffice at the constants given"
-    constant = next(use for use in prescribed.constants if use.name == "C_m")
-    return f"{line}, which suffices if C_m ≤ {show_fraction(constant.value)}"
+    sides = [
+        f"{use.name} {'≥' if use.direction == 'small' else '≤'} {show_fraction(use.value)}" for use in result.chosen
+    ]
+    return f"{line}, which suffices if {' and '.join(sides)}"
 
 
 def _figures(result: Result) -> dict[str, str]:
     """The plots as SVG, by name."""
-    target, T = float(result.prescribed.target.value or 0), result.prescribed.T
-    scale = result.plan.width ** float(result.plan.inputs["alpha"])
-    trials = [result.trials[number] for number in sorted(result.trials)]
+    return {picture.name: _svg(partial(_draw, picture)) for picture in result.conclusion.pictures}
 
-    def losses(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        steps = np.unique(np.geomspace(1, T + 1, _CURVE_POINTS).astype(int)) - 1
-        for trial in trials:
-            axes.plot(steps + 1, trial.loss[steps], color="#33658a", alpha=0.35, linewidth=0.8)
-        axes.axhline(target, color="#c1292e", linewidth=1.2, label=f"guarantee: 3ε = {target:g}")
-        axes.set(xscale="log", yscale="log", xlabel="step t + 1", ylabel="training loss L_S(W(t))")
+
+def _draw(picture: Picture, figure: Figure) -> None:
+    axes = figure.add_subplot()
+    if picture.histogram is not None:
+        axes.hist(picture.histogram, bins=min(24, max(np.unique(picture.histogram).size, 1)), color=_INITS)
+    for line in picture.inits:
+        chosen = _thinned(line.x.size)
+        axes.plot(line.x[chosen], line.y[chosen], color=_INITS, alpha=0.35, linewidth=0.8)
+    for index, line in enumerate(picture.lines):
+        chosen = _thinned(line.x.size)
+        axes.plot(line.x[chosen], line.y[chosen], color=_NAMED[index % len(_NAMED)], label=line.label, linewidth=1.2)
+        if line.low is not None and line.high is not None:
+            shade = _NAMED[index % len(_NAMED)]
+            axes.fill_between(line.x[chosen], line.low[chosen], line.high[chosen], color=shade, alpha=0.2, linewidth=0)
+    for index, (label, level) in enumerate(picture.levels):
+        axes.axhline(level, color=_LEVEL, linewidth=1.2, linestyle=_DASHES[index % len(_DASHES)], label=label)
+    axes.set(xlabel=picture.x, ylabel=picture.y)
+    if picture.log_x:
+        axes.set_xscale("log")
+    if picture.log_y:
+        axes.set_yscale("log")
+    if picture.lines or picture.levels:
         axes.legend(frameon=False)
 
-    def distances(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        for trial in trials:
-            furthest = np.max(np.asarray(trial.distances), axis=1) * scale
-            axes.plot(np.asarray(trial.distance_steps), furthest, color="#33658a", alpha=0.35, linewidth=0.8)
-        axes.axhline(float(result.R), color="#c1292e", linewidth=1.2, label=f"R = {float(result.R):.4g}")
-        axes.set(xscale="log", xlabel="step t", ylabel="max over layers of ‖W_l(t) − W_l(0)‖ · m^α")
-        axes.legend(frameon=False)
 
-    def first_steps(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        reached = [trial.first_reached for trial in trials if trial.first_reached is not None]
-        axes.hist(reached, bins=min(24, max(len(set(reached)), 1)), color="#33658a")
-        axes.set(xlabel=f"first step with training loss ≤ 3ε (T = {T})", ylabel="inits")
-
-    return {"loss": _svg(losses), "distance": _svg(distances), "first step": _svg(first_steps)}
+def _thinned(size: int) -> NDArray[np.intp]:
+    """Which points of a curve to draw: evenly spread over the logarithm of their number."""
+    if size <= _CURVE_POINTS:
+        return np.arange(size)
+    return np.unique(np.geomspace(1, size, _CURVE_POINTS).astype(np.intp)) - 1
 
 
 def _svg(draw: Callable[[Figure], None]) -> str:
@@ -206,6 +218,15 @@ def _show(value: float | None) -> str:
     return "none" if value is None else f"{value:.6g}"
 
 
+def _cell(value: Any) -> str:
+    """A fact of an init, as the table shows it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_cell(part) for part in value)
+    return _show(value) if isinstance(value, float) or value is None else str(value)
+
+
 def write_reports(result: Result, folder: Path) -> tuple[Path, ...]:
     """Write report.json, report.md and report.html into the run's folder; each file appears whole or not at all."""
     facts = verification_json(result)
@@ -213,9 +234,10 @@ def write_reports(result: Result, folder: Path) -> tuple[Path, ...]:
         "facts": facts,
         "verdict_line": verdict_line(result),
         "width_line": width_line(result),
+        "columns": list(dict.fromkeys(name for init in facts["initializations"] for name in init)),
         "assumed": [
             (assumed.name, VOCABULARY[assumed.name].meaning, json_number(assumed.value), assumed.how)
-            for assumed in result.plan.assumed
+            for assumed in result.case.assumed
         ],
     }
     html = _environment(autoescape=True).get_template("verification.html.jinja")
@@ -237,6 +259,7 @@ def _environment(*, autoescape: bool) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["show"] = _show
+    environment.filters["cell"] = _cell
     return environment
 
 

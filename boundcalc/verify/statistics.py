@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Literal
 
 from scipy import stats
 
 from boundcalc.errors import InputError
+from boundcalc.verify.checks import Premise
 
 Verdict = Literal["supported", "refuted at these constants", "inconclusive", "premise unmet", "vacuous"]
 
@@ -55,19 +57,20 @@ def fewest_trials(delta: float, confidence: float = CONFIDENCE) -> int:
     return n
 
 
-def judge(successes: int, trials: int, delta: float, *, premises_met: bool, vacuous: bool) -> Verdict:
+def judge(interval: tuple[float, float], delta: float, premises: Iterable[Premise], *, vacuous: bool) -> Verdict:
     """The verdict on "with probability ≥ 1 − δ", at the constants used.
 
     An unmet premise goes before everything, because the statement then claims nothing; a vacuous guarantee goes before
-    support, because meeting it shows nothing.
+    support, because meeting it shows nothing. Only where every premise is certified can anything be refuted.
     """
-    if not premises_met:
+    premises = tuple(premises)
+    if not all(premise.met for premise in premises):
         return "premise unmet"
     if vacuous:
         return "vacuous"
-    low, high = clopper_pearson(successes, trials)
+    low, high = interval
     if low >= 1 - delta:
         return "supported"
-    if high < 1 - delta:
+    if high < 1 - delta and all(premise.certified for premise in premises):
         return "refuted at these constants"
     return "inconclusive"

@@ -2,53 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sqlite3
-import zlib
+import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from boundcalc.errors import InputError
+from boundcalc.verify.record import Record
 
 STORE = "trials.sqlite"
 
 _APPLICATION_ID = 0x62_63_6C_63
 """Marks the file as one of ours: the letters b, c, l, c."""
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """What the search for good weights found for one init: R, or None where it found none."""
-
-    trial: int
-    radius: float | None
-    worst_loss: float | None
-    layer_distances: tuple[float, ...]
-    steps: int
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One init, trained. `loss` is the training loss at every step; distances are Frobenius norms, layer by layer."""
-
-    trial: int
-    loss: NDArray[np.float64]
-    first_reached: int | None
-    distance_steps: tuple[int, ...]
-    distances: tuple[tuple[float, ...], ...]
-    train_error: float
-    test_error: float
-
-    @property
-    def furthest(self) -> tuple[float, ...]:
-        """For each layer, the largest of its distances at the steps where they were taken."""
-        return tuple(max(layer) for layer in zip(*self.distances, strict=True))
 
 
 class Store:
@@ -90,9 +61,9 @@ class Store:
 
     def _prepare(self, folder: Path, config: Mapping[str, Any], fresh: bool) -> None:
         self._db.execute("CREATE TABLE IF NOT EXISTS run (config TEXT NOT NULL)")
-        self._db.execute("CREATE TABLE IF NOT EXISTS certificates (trial INTEGER PRIMARY KEY, record TEXT NOT NULL)")
         self._db.execute(
-            "CREATE TABLE IF NOT EXISTS trials (trial INTEGER PRIMARY KEY, record TEXT NOT NULL, loss BLOB NOT NULL)"
+            "CREATE TABLE IF NOT EXISTS trials (stage TEXT NOT NULL, trial INTEGER NOT NULL, record TEXT NOT NULL, "
+            "series BLOB NOT NULL, PRIMARY KEY (stage, trial))"
         )
         row = self._db.execute("SELECT config FROM run").fetchone()
         if row is None and not fresh:
@@ -119,51 +90,31 @@ class Store:
     def _damaged(self, problem: Exception) -> InputError:
         return InputError(f"{str(self._path)!r} is damaged ({problem}); give another --out")
 
-    def certificates(self) -> dict[int, Certificate]:
-        """The certificates of all inits searched so far."""
+    def records(self, stage: str) -> dict[int, Record]:
+        """All finished trials of a stage, by number."""
+        found: dict[int, Record] = {}
+        query = "SELECT record, series FROM trials WHERE stage = ? ORDER BY trial"
         try:
-            rows = self._db.execute("SELECT record FROM certificates ORDER BY trial").fetchall()
-            found = [Certificate(**json.loads(record)) for (record,) in rows]
-        except (sqlite3.DatabaseError, ValueError, TypeError) as problem:
-            raise self._damaged(problem) from None
-        return {certificate.trial: certificate for certificate in found}
-
-    def add_certificates(self, certificates: Iterable[Certificate]) -> None:
-        """Keep a batch of certificates, all or none."""
-        rows = [(certificate.trial, json.dumps(asdict(certificate))) for certificate in certificates]
-        self._transact("INSERT INTO certificates VALUES (?, ?)", rows)
-
-    def trials(self) -> dict[int, Trial]:
-        """All finished trials."""
-        found: dict[int, Trial] = {}
-        try:
-            for record, loss in self._db.execute("SELECT record, loss FROM trials ORDER BY trial"):
-                facts = json.loads(record)
-                facts["distances"] = tuple(map(tuple, facts["distances"]))
-                facts["distance_steps"] = tuple(facts["distance_steps"])
-                found[facts["trial"]] = Trial(loss=np.frombuffer(zlib.decompress(loss)), **facts)
-        except (sqlite3.DatabaseError, ValueError, TypeError, KeyError, zlib.error) as problem:
+            for record, series in self._db.execute(query, (stage,)):
+                found_one = _unpacked(record, series)
+                found[found_one.trial] = found_one
+        except (sqlite3.DatabaseError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as problem:
             raise self._damaged(problem) from None
         return found
 
-    def trial_numbers(self) -> set[int]:
-        """The numbers of the finished trials."""
+    def trial_numbers(self, stage: str) -> set[int]:
+        """The numbers of the finished trials of a stage."""
         try:
-            return {number for (number,) in self._db.execute("SELECT trial FROM trials").fetchall()}
+            rows = self._db.execute("SELECT trial FROM trials WHERE stage = ?", (stage,)).fetchall()
         except sqlite3.DatabaseError as problem:
             raise self._damaged(problem) from None
+        return {number for (number,) in rows}
 
-    def add_trials(self, trials: Iterable[Trial]) -> None:
-        """Keep a batch of trials, all or none."""
-        rows = []
-        for trial in trials:
-            facts = {key: value for key, value in vars(trial).items() if key != "loss"}
-            rows.append((trial.trial, json.dumps(facts), zlib.compress(trial.loss.astype(np.float64).tobytes())))
-        self._transact("INSERT INTO trials VALUES (?, ?, ?)", rows)
-
-    def _transact(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    def add(self, stage: str, records: Iterable[Record]) -> None:
+        """Keep a batch of records, all or none."""
+        rows = [(stage, record.trial, *_packed(record)) for record in records]
         self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany(statement, rows)
+        self._db.executemany("INSERT INTO trials VALUES (?, ?, ?, ?)", rows)
         self._db.execute("COMMIT")
 
     def __enter__(self) -> Self:
@@ -173,3 +124,18 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._db.close()
+
+
+def _packed(record: Record) -> tuple[str, bytes]:
+    """A record as JSON and a compressed archive of its series."""
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = {name: np.asarray(values) for name, values in record.series.items()}
+    np.savez_compressed(buffer, **arrays)
+    facts = {"trial": record.trial, "success": record.success, "facts": dict(record.facts)}
+    return json.dumps(facts, allow_nan=False), buffer.getvalue()
+
+
+def _unpacked(text: str, archive: bytes) -> Record:
+    facts = json.loads(text)
+    with np.load(io.BytesIO(archive), allow_pickle=False) as series:
+        return Record(facts["trial"], facts["success"], facts["facts"], {name: series[name] for name in series.files})

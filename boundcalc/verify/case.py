@@ -1,0 +1,247 @@
+"""One verification before anything is trained: what is verified, on what data, at which inputs, how."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from boundcalc import __version__
+from boundcalc.catalogue import CATALOGUE
+from boundcalc.constants import ConstantPolicy
+from boundcalc.data import Dataset, load, split
+from boundcalc.errors import InputError
+from boundcalc.estimate import Estimate
+from boundcalc.solving import UNIT, Assumed, IncompleteError, check_inputs
+from boundcalc.symbols import VOCABULARY, show_fraction
+from boundcalc.theorem import Theorem
+from boundcalc.train.devices import available_bytes, resolve_device
+from boundcalc.train.networks import Network
+from boundcalc.verify.experiment import Experiment
+from boundcalc.verify.statement import Statement
+from boundcalc.verify.statistics import MOST_TRIALS, fewest_trials
+
+DEFAULT_WIDTH = 64
+"""The width trained at where the prescribed one is out of reach and none is given."""
+
+MOST_LAYERS = 1000
+
+_BATCH = MappingProxyType({"cpu": 24, "cuda": 256})
+DTYPES = MappingProxyType({"float32": torch.float32, "float64": torch.float64})
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to verify: everything that decides the numbers of a run, apart from the statement's own inputs.
+
+    iterations: the most steps that one init is trained for, None for as many as are prescribed. search_steps: of the
+    search for good weights near the start. points, ascent_steps: random points of the ball around the start, and steps
+    of the adversarial search in it. factors: by what the prescribed step size ("eta") or number of iterations ("T") is
+    multiplied, to probe both sides of it.
+    """
+
+    data: str
+    classes: tuple[str, str] | None = None
+    label: str | None = None
+    test_fraction: Fraction = Fraction(1, 4)
+    width: int | None = None
+    trials: int | None = None
+    seed: int = 0
+    dtype: str = "float32"
+    device: str = "auto"
+    iterations: int | None = None
+    search_steps: int = 20_000
+    points: int = 8
+    ascent_steps: int = 60
+    factors: Mapping[str, Fraction] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A verification before anything is trained.
+
+    inputs: what was given, measured on the data or assumed, by symbol name; what only the inits can tell (R) is not
+    among them. measured: the estimates that inputs were taken from.
+    """
+
+    theorem: Theorem
+    experiment: Experiment
+    options: Options
+    inputs: Mapping[str, Fraction]
+    assumed: tuple[Assumed, ...]
+    measured: tuple[Estimate, ...]
+    train: Dataset
+    test: Dataset
+    network: Network
+    width: int
+    trials: int
+    batch: int
+    device: torch.device
+    policy: ConstantPolicy
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of the training."""
+        return DTYPES[self.options.dtype]
+
+    @property
+    def statement(self) -> Statement:
+        """The statement at the inputs, n and the width of this run."""
+        known = {**self.inputs, "n": Fraction(self.train.n), "m": Fraction(self.width)}
+        used = {symbol.name for symbol in self.theorem.symbols}
+        return Statement(self.theorem, {name: v for name, v in known.items() if name in used}, self.policy)
+
+    def number(self, name: str) -> float:
+        """An input as a float."""
+        return float(self.inputs[name])
+
+    def factor(self, name: str) -> float:
+        """By what a prescription is multiplied in this run."""
+        return float(self.options.factors.get(name, 1))
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """What makes two runs the same run, for the store."""
+        digest = hashlib.sha256(self.train.X.tobytes() + self.train.y.tobytes())
+        digest.update(self.test.X.tobytes() + self.test.y.tobytes())
+        return {
+            "theorem": self.theorem.key,
+            "data": self.options.data,
+            "classes": self.options.classes and list(self.options.classes),
+            "inputs": {name: show_fraction(value) for name, value in self.inputs.items()},
+            "constants": {name: show_fraction(value) for name, value in self.policy.exact.items()},
+            "width": self.width,
+            "trials": self.trials,
+            "seed": self.options.seed,
+            "test_fraction": show_fraction(self.options.test_fraction),
+            "dtype": self.options.dtype,
+            "device": str(self.device),
+            "batch": self.batch,  # not asked for, but kept: see `Store`
+            "iterations": self.options.iterations,
+            "search_steps": self.options.search_steps,
+            "points": self.options.points,
+            "ascent_steps": self.options.ascent_steps,
+            "factors": {name: show_fraction(value) for name, value in sorted(self.options.factors.items())},
+            "examples": digest.hexdigest(),
+            "boundcalc": __version__,
+            "torch": torch.__version__,
+        }
+
+    def batches(self) -> list[range]:
+        """The inits in the groups that are trained together; the same groups whatever was finished before."""
+        return [range(i, min(i + self.batch, self.trials)) for i in range(0, self.trials, self.batch)]
+
+    def at_width(self, width: int) -> Case:
+        """The same verification at another width."""
+        return replace(self, width=width, network=self.experiment.network(self.inputs, width, self.train.d))
+
+
+def make_case(
+    key: str,
+    options: Options,
+    given: Mapping[str, Fraction],
+    policy: ConstantPolicy = UNIT,
+    *,
+    strict: bool = False,
+) -> Case:
+    """Read the data, settle every input, and refuse what cannot be run.
+
+    Without a width, the prescribed one is taken where it fits into memory, else `DEFAULT_WIDTH`.
+
+    Raises:
+        InputError: a statement without an experiment, bad data, bad inputs, a width that does not fit, or, if
+            `strict`, an input or a unit constant that would have to be assumed.
+    """
+    from boundcalc.verify.experiments import EXPERIMENTS
+
+    theorem = CATALOGUE.find(key)
+    if theorem.key not in EXPERIMENTS:
+        raise InputError(f"{key} cannot be verified; verify one of: {', '.join(EXPERIMENTS)}")
+    experiment = EXPERIMENTS[theorem.key]
+    policy.check_names((theorem.key, constant) for constant in theorem.constants)
+    inputs = check_inputs(theorem, given)
+    takes = ("delta", *experiment.takes)
+    for name in inputs:
+        if name not in takes:
+            mend = "use --width" if name == "m" else f"give {', '.join(takes[:-1])} or {takes[-1]}"
+            raise InputError(f"{name} is not an input of this verification; {mend}")
+    if inputs.get("L", 0) > MOST_LAYERS:
+        raise InputError(f"L = {show_fraction(inputs['L'])} is more than {MOST_LAYERS} layers to train; give fewer")
+    if options.trials is not None and options.trials > MOST_TRIALS:
+        raise InputError(f"--trials {options.trials} is more than {MOST_TRIALS}; give fewer")
+    if options.dtype not in DTYPES:
+        raise InputError(f"--dtype {options.dtype!r} is not one of {', '.join(DTYPES)}")
+    assumed = []
+    for name in takes:
+        default = experiment.defaults.get(name, VOCABULARY[name].default)
+        if name not in inputs and name not in experiment.found and default is not None:
+            inputs[name] = default
+            assumed.append(Assumed(name, default, "default of verify"))
+    if strict:
+        uses = [policy.use(constant, key) for constant in theorem.constants]
+        missing = [f"{a.name}=…" for a in assumed] + [f"--set {use.name}=…" for use in uses if use.assumed]
+        if missing:
+            raise IncompleteError(f"--strict: {key} would be verified at assumed values; give {' '.join(missing)}")
+    trials = options.trials or fewest_trials(float(inputs["delta"]))
+    train, test = split(
+        load(options.data, classes=options.classes, label=options.label), float(options.test_fraction), options.seed
+    )
+    measured = experiment.measure(inputs, train, options.seed, options.device)
+    for estimate in measured:
+        side = estimate.lower if estimate.direction == "bracket" else estimate.value
+        assert side is not None
+        inputs[estimate.symbol] = Fraction(side)
+    device = resolve_device(options.device)
+    width = options.width or DEFAULT_WIDTH
+    network = experiment.network(inputs, width, train.d)
+    case = Case(
+        theorem, experiment, options, inputs, tuple(assumed), measured, train, test, network, width, trials, 1, device,
+        policy,
+    )  # fmt: skip
+    if options.width is None:
+        case = case.at_width(_reachable_width(case))
+    needed, available = experiment.bytes_needed(case, 1), available_bytes(device)
+    if needed > available:
+        raise InputError(
+            f"--width {case.width} needs {show_bytes(needed)} for one network (its weights take "
+            f"{show_bytes(case.network.weight_bytes(case.dtype.itemsize))}), and {device} has "
+            f"{show_bytes(available)} available; give a smaller --width"
+        )
+    return replace(case, batch=max(min(_fitting(case, available), _BATCH[device.type], trials), 1))
+
+
+def _fitting(case: Case, available: int) -> int:
+    """How many inits fit into half of what is available together."""
+    one, two = case.experiment.bytes_needed(case, 1), case.experiment.bytes_needed(case, 2)
+    return (available // 2 - one) // max(two - one, 1) + 1
+
+
+def _reachable_width(case: Case) -> int:
+    """The prescribed width if it fits into memory, what only the inits can tell guessed; else `DEFAULT_WIDTH`."""
+    guess = case.experiment.guess(case)
+    if guess is None:
+        return DEFAULT_WIDTH
+    statement = case.statement.with_inputs(**guess)
+    inputs = {name: value for name, value in statement.inputs.items() if name != "m"}
+    prescribed = replace(statement, inputs=inputs).solve("width").value
+    if prescribed is None or int(prescribed) <= DEFAULT_WIDTH:
+        return DEFAULT_WIDTH
+    width = int(prescribed) + int(prescribed) % 2
+    fits = case.experiment.bytes_needed(case.at_width(width), 1) <= available_bytes(case.device)
+    return width if fits else DEFAULT_WIDTH
+
+
+def show_bytes(count: int) -> str:
+    """A number of bytes as a person would write it."""
+    if count < 1000:
+        return f"{count} B"
+    power = min(int(math.log10(count)) // 3, 6)
+    scaled = count / 1000**power
+    return f"{scaled:.3g} {' kMGTPE'[power]}B" if scaled < 1000 else f"10^{math.log10(count):.1f} B"

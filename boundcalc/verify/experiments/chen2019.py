@@ -1,0 +1,263 @@
+"""chen2019's Theorem 2.1, put to the test.
+
+R of assumption (A) is certified on the very inits that are trained: weights are found within R·m^(−α) of each at which
+every example's loss is below ε.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from boundcalc.errors import InputError
+from boundcalc.estimate.radius import RadiusCertificate, certify_radius, search_bytes
+from boundcalc.symbols import show_fraction
+from boundcalc.train.descent import gradient_descent
+from boundcalc.train.networks import Network, scaled_relu
+from boundcalc.verify.case import DEFAULT_WIDTH, Case
+from boundcalc.verify.checks import Check, Conclusion, Line, Picture, Premise
+from boundcalc.verify.experiment import Note, Prescribed
+from boundcalc.verify.experiments.common import (
+    Defaults,
+    data_premises,
+    engine_of,
+    loss_picture,
+    measured_steps,
+    six_digits_up,
+    step_size_of,
+    steps_of,
+    zero_one_errors,
+)
+from boundcalc.verify.record import Record, Records
+
+PILOT_TRIALS, PILOT_MARGIN = 2, Fraction(6, 5)
+"""Inits from which R is first guessed, to learn whether the prescribed width is within reach, and the room left."""
+
+DEFAULT_EPSILON = Fraction(1, 10)
+"""Large enough to train to in minutes; 3ε must stay below log 2, the loss of the zero function."""
+
+NOTES = (
+    "R, and with it T, is the largest that was found over these very inits; the interval takes both as given.",
+    "R is an upper estimate of the least R: a smaller one would prescribe fewer iterations and a smaller width.",
+    "0-1 errors count an output of exactly 0 as an error.",
+)
+
+
+class NearGoodWeights(Defaults):
+    """What chen2019's three theorems share: the network, and R by certificate."""
+
+    takes = ("epsilon", "L", "alpha", "R")
+    defaults: Mapping[str, Fraction] = {"epsilon": DEFAULT_EPSILON}
+    found = frozenset({"R"})
+
+    def network(self, inputs: Mapping[str, Fraction], width: int, d: int) -> Network:
+        """The scaled deep ReLU network, all layers trained."""
+        return scaled_relu(int(inputs["L"]), width, d, float(inputs["alpha"]))
+
+    def bytes_needed(self, case: Case, trials: int) -> int:
+        """The search for good weights takes more than the training."""
+        return trials * search_bytes(case.network, case.train.n, case.dtype)
+
+    def guess(self, case: Case) -> Mapping[str, Fraction] | None:
+        """R from a few inits at the default width."""
+        if "R" in case.inputs:
+            return {}
+        found = _search(case.at_width(DEFAULT_WIDTH), range(PILOT_TRIALS))
+        if not found.converged.all():
+            return None
+        return {"R": PILOT_MARGIN * Fraction(float(found.radius.max()))}
+
+    def certify(self, case: Case, trials: Sequence[int], note: Note) -> list[Record]:
+        """Search good weights near these inits."""
+        found = _search(case, trials, note)
+        return [
+            Record(
+                trial,
+                bool(found.converged[i]),
+                {
+                    "R": float(found.radius[i]) if found.converged[i] else None,
+                    "worst_loss_at_R": float(found.worst_loss[i]) if found.converged[i] else None,
+                    "search_steps": int(found.steps[i]),
+                },
+            )
+            for i, trial in enumerate(trials)
+        ]
+
+    def radius(self, case: Case, certificates: Records) -> Fraction:
+        """R: the one given, or the largest that was needed.
+
+        Raises:
+            InputError: no init has one.
+        """
+        if "R" in case.inputs:
+            return case.inputs["R"]
+        found = [record.facts["R"] for record in certificates.values() if record.success]
+        if not found:
+            raise InputError(
+                f"no weights with every loss below epsilon={show_fraction(case.inputs['epsilon'])} were found from any "
+                f"init, so R is unknown; give a larger --width (now {case.width}), or R=…"
+            )
+        return six_digits_up(max(found))
+
+    def premises(self, case: Case, R: Fraction, certificates: Records) -> tuple[Premise, ...]:
+        """The data, and assumption (A) for every init."""
+        held = [c for c in certificates.values() if c.success and Fraction(c.facts["R"]) <= R]
+        worst = max((c.facts["worst_loss_at_R"] for c in held), default=math.nan)
+        return (
+            *data_premises(case),
+            Premise(
+                "(A) good weights near the start",
+                len(held) == case.trials,
+                f"{len(held)} of {case.trials} inits: weights found within R·m^(−α), R = {show_fraction(R)}, at which "
+                f"every example's loss is at most {worst:.6g} < ε = {case.number('epsilon'):g} (computed in float64); "
+                "R is an upper estimate",
+            ),
+        )
+
+
+class ReachesTarget(NearGoodWeights):
+    """Theorem 2.1: full-batch GD reaches training loss ≤ 3ε within T steps."""
+
+    def prescribe(self, case: Case, certificates: Records) -> Prescribed:
+        """Width, η, T and 3ε at the certified R."""
+        found = {"R": self.radius(case, certificates)}
+        statement = case.statement.with_inputs(**found)
+        solutions = {name: statement.solve(name) for name in ("width", "step-size", "iterations", "loss")}
+        return Prescribed(
+            found,
+            solutions,
+            steps_of(case, solutions["iterations"], "C_T"),
+            step_size_of(case, solutions["step-size"]),
+        )
+
+    def train(self, case: Case, prescribed: Prescribed, trials: Sequence[int], note: Note) -> list[Record]:
+        """Full-batch GD; losses at every step, distances at some."""
+        target = float(prescribed.solutions["loss"].value or 0)
+        engine = engine_of(case, trials)
+        history = gradient_descent(
+            engine,
+            case.train.y,
+            step_size=prescribed.step_size,
+            iterations=prescribed.steps,
+            target=target,
+            distance_steps=measured_steps(prescribed.steps),
+            on_step=note,
+        )
+        errors = {"train_error": case.train, "held_out_error": case.test}
+        counted = {name: zero_one_errors(engine, part) / part.n for name, part in errors.items()}
+        scale = float(case.width) ** case.number("alpha")
+        records = []
+        for i, trial in enumerate(trials):
+            first = int(history.first_reached[i])
+            furthest = scale * history.distances[i].max(axis=0)
+            facts = {
+                "first_step_reached": first if first >= 0 else None,
+                "initial_loss": _json(history.loss[i][0]),
+                "final_loss": _json(history.loss[i][-1]),
+                "distance_times_m_alpha": [_json(d) for d in furthest],
+                **{name: float(values[i]) for name, values in counted.items()},
+            }
+            series = {
+                "loss": history.loss[i],
+                "distance_steps": history.distance_steps.astype(np.float64),
+                "distances": scale * history.distances[i].max(axis=1),
+            }
+            records.append(Record(trial, first >= 0, facts, series))
+        return records
+
+    def conclude(self, case: Case, prescribed: Prescribed, certificates: Records, trained: Records) -> Conclusion:
+        """Success is a loss of 3ε within T."""
+        R, target, T = prescribed.found["R"], float(prescribed.solutions["loss"].value or 0), prescribed.steps
+        records = list(trained.values())
+        reached = [r.facts["first_step_reached"] for r in records if r.success]
+        least = [float(np.nanmin(np.where(np.isfinite(r.series["loss"]), r.series["loss"], np.inf))) for r in records]
+        furthest = max(float(record.series["distances"].max()) for record in records)
+        sampled = records[0].series["distance_steps"].size
+        held_out = [record.facts["held_out_error"] for record in records]
+        checks = (
+            Check(
+                "least training loss within T, worst init",
+                max(least),
+                target,
+                claimed=True,
+                bound_is="3ε",
+                refuted_if="significantly more than a share δ of the inits stay above 3ε for T steps",
+            ),
+            Check(
+                "first step with training loss ≤ 3ε, worst init",
+                float(max(reached)) if len(reached) == len(records) else math.inf,
+                float(T),
+                claimed=True,
+                bound_is="T = C_T L² R² / ε",
+                refuted_if="as above",
+                constant="C_T",
+                needed=_needed_T(case, prescribed, reached) if len(reached) == len(records) else None,
+            ),
+            Check(
+                f"distance of a layer from its start times m^α, worst init, at {sampled} sampled steps",
+                furthest,
+                float(R),
+                bound_is="R",
+            ),
+            Check("training loss at T, worst init", max(float(record.series["loss"][-1]) for record in records)),
+            Check("0-1 error on held-out examples at T, mean", float(np.mean(held_out))),
+            Check("0-1 error on held-out examples at T, worst init", max(held_out)),
+        )
+        return Conclusion(
+            success=f"reached training loss ≤ {prescribed.solutions['loss'].number} within T = {T}",
+            premises=self.premises(case, R, certificates),
+            checks=checks,
+            pictures=(
+                loss_picture(trained, f"guarantee: 3ε = {target:g}", target),
+                Picture(
+                    "distance",
+                    "step t",
+                    "max over layers of ‖W_l(t) − W_l(0)‖ · m^α",
+                    tuple(Line(f"init {r.trial}", r.series["distance_steps"], r.series["distances"]) for r in records),
+                    levels=((f"R = {float(R):.4g}", float(R)),),
+                ),
+                Picture(
+                    "first step",
+                    f"first step with training loss ≤ 3ε (T = {T})",
+                    "inits",
+                    histogram=np.asarray(reached, dtype=np.float64),
+                    log_x=False,
+                ),
+            ),
+            notes=NOTES,
+            vacuous=target >= math.log(2),
+        )
+
+
+REACHES_TARGET = ReachesTarget()
+
+
+def _needed_T(case: Case, prescribed: Prescribed, reached: Sequence[int]) -> float:
+    """The C_T at which T would be the last first step: T is linear in it."""
+    statement = case.statement.with_inputs(**prescribed.found)
+    return statement.needed("T", "C_T", float(max(reached)))
+
+
+def _json(value: float) -> float | None:
+    """A JSON number; JSON has no infinity, and None says that there is none."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _search(case: Case, trials: Sequence[int], note: Note | None = None) -> RadiusCertificate:
+    """Search good weights near these inits."""
+    return certify_radius(
+        case.network,
+        case.train.X,
+        case.train.y,
+        epsilon=case.number("epsilon"),
+        alpha=case.number("alpha"),
+        trials=tuple(trials),
+        seed=case.options.seed,
+        dtype=case.dtype,
+        device=str(case.device),
+        max_steps=case.options.search_steps,
+        on_step=note,
+    )
