@@ -7,10 +7,11 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mpmath import mp
 
 from boundcalc.errors import InputError
 from boundcalc.verify.checks import Premise
-from boundcalc.verify.statistics import clopper_pearson, fewest_trials, judge
+from boundcalc.verify.statistics import anytime_interval, clopper_pearson, fewest_trials, judge, outlook
 
 
 def tail_at_least(k: int, n: int, p: float) -> float:
@@ -71,3 +72,63 @@ def test_nothing_is_refuted_while_a_premise_is_only_not_contradicted() -> None:
 def test_impossible_counts_are_refused(successes: int, trials: int) -> None:
     with pytest.raises(InputError, match="make no interval"):
         clopper_pearson(successes, trials)
+
+
+def likelihood_ratio(p: float, s: int, f: int) -> float:
+    """M(p) of `anytime_interval`, the mixture integrated numerically in mpmath."""
+    with mp.workdps(30):
+        density = lambda q: q ** (s - mp.mpf(1) / 2) * (1 - q) ** (f - mp.mpf(1) / 2) / mp.pi  # noqa: E731
+        mixed = mp.quad(density, [0, 0.5, 1]) / 2 + (mp.mpf(1) / 2 if f == 0 else 0)
+        return float(mixed / (mp.mpf(p) ** s * (1 - mp.mpf(p)) ** f))
+
+
+@pytest.mark.parametrize(("s", "f"), [(0, 1), (1, 0), (3, 2), (72, 0), (40, 5), (1, 30)])
+def test_anytime_interval_is_where_the_likelihood_ratio_is_below_20(s: int, f: int) -> None:
+    low, high = anytime_interval(s, s + f)
+    assert low <= s / (s + f) <= high
+    if s:
+        assert likelihood_ratio(low, s, f) == pytest.approx(20, rel=1e-6)
+    if f:
+        assert likelihood_ratio(high, s, f) == pytest.approx(20, rel=1e-6)
+
+
+@pytest.mark.parametrize("p", [0.05, 0.5, 0.93, 0.97])
+def test_anytime_interval_covers_at_all_times_at_once(p: float) -> None:
+    """The exact probability of ever missing p in 60 trials, added up over all paths that have not missed it yet."""
+    alive = {0: 1.0}
+    missed = 0.0
+    for trials in range(1, 61):
+        reached: dict[int, float] = {}
+        for successes, weight in alive.items():
+            for step, chance in ((1, p), (0, 1 - p)):
+                reached[successes + step] = reached.get(successes + step, 0.0) + weight * chance
+        alive = {}
+        for successes, weight in reached.items():
+            low, high = anytime_interval(successes, trials)
+            if low <= p <= high:
+                alive[successes] = weight
+            else:
+                missed += weight
+    assert missed <= 0.05
+
+
+def test_anytime_interval_before_and_after_very_many_trials() -> None:
+    assert anytime_interval(0, 0) == (0.0, 1.0)
+    low, high = anytime_interval(50_000, 100_000)
+    assert 0.49 < low < 0.5 < high < 0.51
+
+
+@pytest.mark.parametrize("trials", [1, 5, 72, 100])
+def test_outlook_is_what_the_verdicts_will_be(trials: int) -> None:
+    seen = outlook(trials, 0.05)
+    for failures in range(trials + 1):
+        verdict = judge(clopper_pearson(trials - failures, trials), 0.05, (), vacuous=False)
+        supported = seen.supported_to is not None and failures <= seen.supported_to
+        refuted = seen.refuted_from is not None and failures >= seen.refuted_from
+        assert verdict == ("supported" if supported else "refuted at these constants" if refuted else "inconclusive")
+
+
+def test_outlook_in_words() -> None:
+    assert str(outlook(72, 0.05)) == (
+        "72 inits: support if all succeed a success probability ≥ 0.95, refute from 9 failures on"
+    )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Literal
 
-from scipy import stats
+import numpy as np
+from scipy import special, stats
 
 from boundcalc.errors import InputError
 from boundcalc.verify.checks import Premise
@@ -55,6 +58,96 @@ def fewest_trials(delta: float, confidence: float = CONFIDENCE) -> int:
     while clopper_pearson(n, n, confidence)[0] < 1 - delta:
         n += 1
     return n
+
+
+def anytime_interval(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """A confidence interval of a success probability that may be looked at after every trial.
+
+    With probability ≥ `confidence` it contains p after ALL numbers of trials at once, so that one may stop when it
+    decides, and not only after a number of trials that was fixed before. It is {p : M(p) < 1/(1 − confidence)} for the
+    likelihood ratio M(p) of s successes and f failures
+
+        M(p) = [½·1{f = 0} + ½·B(s + ½, f + ½)/B(½, ½)] · p^(−s) (1 − p)^(−f),
+
+    a mixture over alternatives of the ratios q^s (1 − q)^f / (p^s (1 − p)^f), half of it at q = 1 and half under
+    Jeffreys' prior. M is a martingale with start 1 if p is true, and so exceeds 1/a with probability ≤ a (Ville). The
+    half at q = 1 makes unbroken success as cheap to establish as with a fixed number of trials. Source of the method:
+    Robbins, Annals of Mathematical Statistics 1970.
+
+    Raises:
+        InputError: not 0 ≤ successes ≤ trials, or a confidence outside (0, 1).
+    """
+    failures = trials - successes
+    if not 0 <= successes <= trials or not 0 < confidence < 1:
+        raise InputError(f"{successes} successes in {trials} trials at confidence {confidence} make no interval")
+    log_weight = math.log(0.5) + special.betaln(successes + 0.5, failures + 0.5) - special.betaln(0.5, 0.5)
+    if failures == 0:
+        log_weight = float(np.logaddexp(log_weight, math.log(0.5)))
+    limit = -math.log(1 - confidence)
+
+    def excess(p: float) -> float:
+        """log M(p) − log 1/(1 − confidence): negative inside, convex in p."""
+        return log_weight - special.xlogy(successes, p) - special.xlog1py(failures, -p) - limit
+
+    middle = successes / trials if trials else 0.5
+    low = 0.0 if successes == 0 else _crossing(excess, 0.0, middle)
+    high = 1.0 if failures == 0 else _crossing(excess, 1.0, middle)
+    return low, high
+
+
+def _crossing(excess: Callable[[float], float], outside: float, inside: float) -> float:
+    """Where a function that is positive towards `outside` and not at `inside` vanishes, by bisection to the last bit.
+
+    The end on the outer side is returned, so that the interval is never too short.
+    """
+    while True:
+        middle = (outside + inside) / 2
+        if middle in (outside, inside):
+            return outside
+        if excess(middle) > 0:
+            outside = middle
+        else:
+            inside = middle
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What numbers of failures would decide, before anything is run.
+
+    supported_to: the most failures with which the verdict can still be `supported`, None if even none will do.
+    refuted_from: the fewest with which it is `refuted at these constants`, None if even all will not do.
+    """
+
+    trials: int
+    required: float
+    supported_to: int | None
+    refuted_from: int | None
+
+    def __str__(self) -> str:
+        """In words."""
+        support = {None: "cannot support", 0: "support if all succeed"}.get(
+            self.supported_to, f"support with at most {self.supported_to} failures"
+        )
+        refute = "cannot refute" if self.refuted_from is None else f"refute from {self.refuted_from} failures on"
+        return f"{self.trials} inits: {support} a success probability ≥ {self.required:g}, {refute}"
+
+
+def outlook(trials: int, delta: float) -> Outlook:
+    """What a fixed number of inits can decide about "with probability ≥ 1 − δ", by the Clopper–Pearson interval."""
+    required = 1 - delta
+    # Both ends fall with the number of failures, so each threshold is found by bisection.
+    fails_to_support = bisect_left(
+        range(trials + 1), True, key=lambda failures: clopper_pearson(trials - failures, trials)[0] < required
+    )
+    refutes = bisect_left(
+        range(trials + 1), True, key=lambda failures: clopper_pearson(trials - failures, trials)[1] < required
+    )
+    return Outlook(
+        trials,
+        required,
+        fails_to_support - 1 if fails_to_support else None,
+        refutes if refutes <= trials else None,
+    )
 
 
 def judge(interval: tuple[float, float], delta: float, premises: Iterable[Premise], *, vacuous: bool) -> Verdict:
