@@ -6,13 +6,16 @@ Exit codes: 0 answered, 2 bad usage or input (one clear line on stderr), 3 answe
 from __future__ import annotations
 
 import gc
+import math
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 import click
 
@@ -25,8 +28,14 @@ if TYPE_CHECKING:
 
     from boundcalc.auditing import Audit
     from boundcalc.constants import ConstantPolicy
+    from boundcalc.estimate import Estimate
+    from boundcalc.measuring import DataFacts
     from boundcalc.solving import Solution
     from boundcalc.theorem import Theorem
+    from boundcalc.verify.case import Options as RunOptions
+    from boundcalc.verify.execution import Workers
+    from boundcalc.verify.progress import State
+    from boundcalc.verify.settings import Study
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -74,6 +83,22 @@ def _json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
 
 
+def _data_options(command: Command) -> Command:
+    """Where an answer takes inputs from that are not given."""
+    for option in (
+        click.option("--device", metavar="NAME", help="Where it is measured: auto, cpu or cuda [default: auto]."),
+        click.option("--seed", metavar="N", help="Seed of the random features that it is measured by [default: 0]."),
+        click.option("--label", metavar="COLUMN", help="Label column of a file, by name or number [default: last]."),
+        click.option("--classes", metavar="A,B", help="The two classes of the data; A becomes +1, B −1."),
+        click.option(
+            "--data", metavar="SOURCE",
+            help="Take what you do not give (n, γ, φ, λ₀, …) from data: see boundcalc data.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 def _reading_option(command: Command) -> Command:
     return click.option(
         "--reading", type=click.Choice(["stated", "unfolded"]), default="stated", show_default=True,
@@ -98,12 +123,18 @@ def cli(ctx: click.Context) -> None:
 
 @cli.command()
 @click.argument("query", nargs=-1, required=True)
+@_data_options
 @_constant_options
 @_theorems_option
 @_reading_option
 @_json_option
 def ask(
     query: tuple[str, ...],
+    data: str | None,
+    classes: str | None,
+    label: str | None,
+    seed: str | None,
+    device: str | None,
     settings: tuple[str, ...],
     constants_file: Path | None,
     strict: bool,
@@ -111,16 +142,52 @@ def ask(
     reading: str,
     as_json: bool,
 ) -> None:
-    """Answer a QUERY such as "required width for ε=0.01, L=5" over every statement that can."""
+    """Answer a QUERY such as "required width for ε=0.01, L=5" over every statement that can.
+
+    With --data, inputs that the query does not give and that the data determine are measured, each as the statement's
+    own assumption defines it, and shown with what they were measured by.
+
+    \b
+    boundcalc "required width for ε=0.01, L=3" --data digits --classes 3,8
+    """
     from boundcalc.catalogue import load
     from boundcalc.query import ask as answer
+    from boundcalc.query import parse
     from boundcalc.report.answers import reply_json, reply_text
+    from boundcalc.solving import UNANSWERED
 
-    catalogue = load(theorem_files)
-    reply = answer(" ".join(query), catalogue, _policy(settings, constants_file), strict=strict, reading=reading)
+    catalogue, text = load(theorem_files), " ".join(query)
+    policy = _policy(settings, constants_file)
+    if data is not None:
+        parse(text, catalogue)  # What is wrong with it is said before the data are read.
+    facts = _facts(data, classes, label, seed, device)
+    reply = answer(text, catalogue, policy, strict=strict, reading=reading, facts=facts)
     _print(reply_json(reply) if as_json else reply_text(reply))
-    if all(solution.status == "empty" for solution in reply.answers):
+    if all(solution.status in UNANSWERED for solution in reply.answers):
         sys.exit(INFEASIBLE)
+
+
+def _facts(
+    source: str | None, classes: str | None, label: str | None, seed: str | None, device: str | None
+) -> DataFacts | None:
+    """The data from which inputs are taken, if there are any."""
+    if source is None:
+        options = {"--classes": classes, "--label": label, "--seed": seed, "--device": device}
+        for name, value in options.items():
+            if value is not None:
+                raise InputError(f"{name} {value} is about data: give --data SOURCE too, or drop it")
+        return None
+    gc.enable()
+    chosen, number = _two(classes), _whole(seed, "--seed", least=0)
+    from boundcalc.data import load
+    from boundcalc.measuring import DataFacts
+
+    def announce(name: str) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"measuring {name}", err=True)
+
+    return DataFacts(load(source, classes=chosen, label=label), seed=number or 0, device=device or "auto",
+                     announce=announce)  # fmt: skip
 
 
 @cli.command("list")
@@ -156,7 +223,7 @@ def show(theorem: str, form: str, theorem_files: tuple[Path, ...], reading: str,
 
 def _statement_options(command: Command) -> Command:
     """The inputs and options of a command that answers one question of one statement."""
-    for option in (_json_option, _reading_option, _theorems_option, _constant_options):
+    for option in (_json_option, _reading_option, _theorems_option, _constant_options, _data_options):
         command = option(command)
     return click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")(command)
 
@@ -166,7 +233,12 @@ def _statement_options(command: Command) -> Command:
 @click.argument("quantity")
 @_statement_options
 def evaluate_quantity(theorem: str, quantity: str, **options: Any) -> None:
-    """Evaluate a QUANTITY of a THEOREM: width, step-size, iterations, samples, error, radius or loss."""
+    """Evaluate a QUANTITY of a THEOREM: width, step-size, iterations, samples, error, radius or loss.
+
+    \b
+    boundcalc eval cao2020/cor3.3 width L=5 gamma=0.1
+    boundcalc eval cao2020/cor3.3 width L=5 --data digits --classes 3,8
+    """
     from boundcalc.solving import evaluate
 
     _print_solution(evaluate, theorem, quantity, **options)
@@ -193,6 +265,11 @@ def _print_solution(
     theorem: str,
     asked: str,
     values: tuple[str, ...],
+    data: str | None,
+    classes: str | None,
+    label: str | None,
+    seed: str | None,
+    device: str | None,
     settings: tuple[str, ...],
     constants_file: Path | None,
     strict: bool,
@@ -202,13 +279,16 @@ def _print_solution(
 ) -> None:
     from boundcalc.catalogue import load
     from boundcalc.report.answers import solution_json, solution_text
+    from boundcalc.solving import UNANSWERED
 
     found = load(theorem_files).find(theorem, reading)
     policy = _policy(settings, constants_file)
     policy.check_names((found.key, constant) for constant in found.constants)
-    solution = answer(found, asked, parse_inputs(values), policy, strict=strict)
+    inputs = parse_inputs(values)
+    facts = _facts(data, classes, label, seed, device)
+    solution = answer(found, asked, inputs, policy, strict=strict, facts=facts)
     _print(solution_json(solution) if as_json else solution_text(solution))
-    if solution.status == "empty":
+    if solution.status in UNANSWERED:
         sys.exit(INFEASIBLE)
 
 
@@ -455,8 +535,22 @@ def plan_budget(
 @click.option("--classes", metavar="A,B", help="The two classes to tell apart; A becomes +1, B −1.")
 @click.option("--label", metavar="COLUMN", help="Label column of a file, by name or number; the last by default.")
 @click.option("--only", metavar="NAME,…", help="What to measure, e.g. phi,lambda_0 [default: everything].")
-@click.option("--depth", default="3", show_default=True, metavar="L", help="Hidden layers L of the conjugate kernel.")
-@click.option("--seed", default="0", show_default=True, metavar="N", help="Seed of the sampled random features.")
+@click.option(
+    "--depth", default="3", show_default=True, metavar="L", help="Hidden layers, for the conjugate kernel, B, R."
+)
+@click.option(
+    "--epsilon",
+    default="0.1",
+    show_default=True,
+    metavar="E",
+    help="Loss that R is to reach on each example.",
+)
+@click.option("--alpha", default="1/2", show_default=True, metavar="A", help="Output scaling exponent, for R.")
+@click.option(
+    "--width", default="64", show_default=True, metavar="M", help="Width of the networks in which R is sought."
+)
+@click.option("--inits", default="4", show_default=True, metavar="N", help="How many networks R is to hold for.")
+@click.option("--seed", default="0", show_default=True, metavar="N", help="Seed of what is drawn at random.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @_json_option
 def measure_data(
@@ -465,14 +559,20 @@ def measure_data(
     label: str | None,
     only: str | None,
     depth: str,
+    epsilon: str,
+    alpha: str,
+    width: str,
+    inits: str,
     seed: str,
     device: str,
     as_json: bool,
 ) -> None:
-    """Measure what the theorems assume of a data set: φ, λ₀ and the margins γ, each with the side on which it errs.
+    """Measure what the theorems assume of a data set: φ, λ₀, margins γ, B and R, each with the side on which it errs.
+
+    They are named phi, lambda_0, gamma_random_feature, gamma_conjugate_kernel, gamma_ji2020, B and R.
 
     SOURCE is digits, breast_cancer, wine or mnist; a file (.npz, .npy, .csv, .parquet, LIBSVM); a generator such as
-    xor:n=500,d=10; or openml:NAME.
+    xor:n=500,d=10; or openml:NAME. What does not fit into memory is left out, and said, unless --only names it.
 
     \b
     boundcalc data digits --classes 3,8
@@ -480,55 +580,160 @@ def measure_data(
     """
     gc.enable()
     from boundcalc.data import load
-    from boundcalc.estimate.measures import MEASURES, Options, measure
+    from boundcalc.estimate.measures import MEASURES, Options, check_measures, measure
     from boundcalc.report.data import data_json, data_text
 
-    options = Options(_whole(depth, "--depth") or 1, _whole(seed, "--seed", least=0) or 0, device)
-    names = [name.strip() for name in only.split(",")] if only is not None else list(MEASURES)
+    options = Options(
+        L=_whole(depth, "--depth") or 1,
+        seed=_whole(seed, "--seed", least=0) or 0,
+        device=device,
+        epsilon=float(parse_number(epsilon, "--epsilon")),
+        alpha=float(parse_number(alpha, "--alpha")),
+        width=_whole(width, "--width") or 1,
+        inits=_whole(inits, "--inits") or 1,
+    )
+    names = list(MEASURES) if only is None else [name.strip() for name in only.split(",") if name.strip()]
+    if not names:
+        raise InputError(f"--only {only!r} names nothing; give some of {', '.join(MEASURES)}")
+    check_measures(names)
     data = load(source, classes=_two(classes), label=label)
+    found: list[Estimate] = []
+    refused: dict[str, str] = {}
     with _ProgressBar() as bar:
-        found = measure(data, names, options, lambda name, done, count: bar.show("measuring", done, count, name))
-    _print(data_json(data, found) if as_json else data_text(data, found))
+        for done, name in enumerate(name for name in MEASURES if name in names):
+            bar.show("measuring", done, len(set(names)), name)
+            try:
+                found += measure(data, [name], options)
+            except InputError as problem:
+                if only is not None:
+                    raise
+                refused[name] = str(problem)
+    _print(data_json(data, found, refused) if as_json else data_text(data, found, refused))
+
+
+def _run_options(command: Command) -> Command:
+    """What decides the numbers of a verification, apart from the statement's inputs: see `_run_of`."""
+    for option in (
+        click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
+        click.option(
+            "--dtype", default="auto", metavar="TYPE",
+            help="float32 or float64 [default: float64 where rounding could decide, else float32].",
+        ),
+        click.option("--iterations", metavar="N", help="Train for at most N steps [default: as many as prescribed]."),
+        click.option(
+            "--test-fraction", default="1/4", show_default=True, metavar="F", help="Share of examples held out."
+        ),
+        click.option("--seed", default="0", show_default=True, metavar="N", help="Seed of the inits and of the split."),
+        click.option("--trials", metavar="N", help="Number of inits [default: the fewest that could support 1 − δ]."),
+        click.option(
+            "--width", metavar="M",
+            help="Width to train at [default: the prescribed one where it fits into memory, else 64]; several "
+            "(64,128,256) for cao2020/rem3.1, which is about growth with it.",
+        ),
+        click.option("--rows", metavar="N", help="Train on N of the examples only."),
+        click.option("--label", metavar="COLUMN", help="Label column of a file, by name or number [default: last]."),
+        click.option("--classes", metavar="A,B", help="The two classes to tell apart; A becomes +1, B −1."),
+        click.option("--data", required=True, metavar="SOURCE", help="What to train on, as for boundcalc data."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _run_of(
+    *,
+    data: str,
+    classes: str | None,
+    label: str | None,
+    rows: str | None,
+    width: str | None,
+    trials: str | None,
+    seed: str,
+    test_fraction: str,
+    iterations: str | None,
+    dtype: str,
+    device: str,
+    anytime: bool = False,
+) -> RunOptions:
+    """The options of `_run_options`, read."""
+    fraction = parse_number(test_fraction, "--test-fraction")
+    if not 0 < fraction < 1:
+        raise InputError(f"--test-fraction {test_fraction} is not between 0 and 1; give 1/4, say")
+    widths = tuple(_whole(part.strip(), "--width") or 1 for part in width.split(",")) if width is not None else ()
+    facts: dict[str, Any] = {
+        "data": data,
+        "classes": _two(classes),
+        "label": label,
+        "rows": _whole(rows, "--rows"),
+        "test_fraction": fraction,
+        "width": widths[0] if len(widths) == 1 else None,
+        "widths": widths if len(widths) > 1 else (),
+        "trials": _whole(trials, "--trials"),
+        "anytime": anytime,
+        "seed": _whole(seed, "--seed", least=0) or 0,
+        "iterations": _whole(iterations, "--iterations"),
+        "dtype": dtype,
+        "device": device,
+    }
+    from boundcalc.verify.case import Options
+
+    return Options(**facts)
 
 
 @cli.command()
 @click.argument("theorem")
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
-@click.option("--data", required=True, metavar="SOURCE", help="digits, breast_cancer, wine, or a .npz or .csv file.")
-@click.option("--classes", metavar="A,B", help="The two classes to tell apart; A becomes +1, B −1.")
-@click.option("--label", metavar="COLUMN", help="Label column of a CSV file, by name or number; the last by default.")
+@_run_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run.")
 @click.option(
-    "--width", metavar="M", help="Width to train at [default: the prescribed one where it fits into memory, else 64]."
+    "--stop-early",
+    "anytime",
+    is_flag=True,
+    help="Stop as soon as a confidence interval that is valid at any time decides.",
 )
-@click.option("--trials", metavar="N", help="Number of inits [default: the fewest that could support 1 − δ].")
-@click.option("--seed", default="0", show_default=True, metavar="N", help="Seed of the inits and of the split.")
-@click.option("--test-fraction", default="1/4", show_default=True, metavar="F", help="Share of examples held out.")
-@click.option("--dtype", default="float32", show_default=True, metavar="TYPE", help="float32 or float64.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option(
+    "--probe",
+    "probes",
+    multiple=True,
+    metavar="NAME=FACTORS",
+    help="Run a few inits at eta, m or T times these factors [default: eta=1/2,3 m=1/2,2 T=1/2]; none for no probe.",
+)
+@click.option(
+    "--batch", metavar="N", help="Inits trained together [default: 24 on a CPU, 256 on a GPU, or what fits well]."
+)
+@click.option(
+    "--checkpoint-every",
+    default="60",
+    show_default=True,
+    metavar="SECONDS",
+    help="How often a long training keeps how far it is; 0 for never.",
+)
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Train on a Dask cluster: the address of its scheduler (tcp://HOST:8786), or slurm or slurm:JOBS for a Slurm "
+    "queue as ~/.config/dask/jobqueue.yaml describes it. A task is a batch, so that --batch says how finely the inits "
+    "are shared out. Needs boundcalc[cluster].",
+)
 @_constant_options
 @_json_option
 def verify(
     theorem: str,
     values: tuple[str, ...],
-    data: str,
-    classes: str | None,
-    label: str | None,
     out: Path,
-    width: str | None,
-    trials: str | None,
-    seed: str,
-    test_fraction: str,
-    dtype: str,
-    device: str,
+    probes: tuple[str, ...],
+    batch: str | None,
+    checkpoint_every: str,
+    cluster: str | None,
     settings: tuple[str, ...],
     constants_file: Path | None,
     strict: bool,
     as_json: bool,
+    **run_options: Any,
 ) -> None:
     """Train at what a THEOREM prescribes and check what it guarantees; leaves a report in DIR.
 
-    The same command again continues a run that was cut off. Inputs: epsilon, delta, L, alpha, R.
+    The same command again continues a run that was cut off. Inputs are those of the statement that can be chosen:
+    epsilon, delta, L, and alpha, R, B, gamma, tau or eta where it has them.
     """
     from boundcalc.catalogue import CATALOGUE
     from boundcalc.solving import check_inputs
@@ -536,38 +741,194 @@ def verify(
     # What is wrong with the inputs is said at once, before anything heavy is loaded.
     inputs = check_inputs(CATALOGUE.find(theorem), parse_values(values))
     policy = _policy(settings, constants_file)
-    fraction = parse_number(test_fraction, "--test-fraction")
-    if not 0 < fraction < 1:
-        raise InputError(f"--test-fraction {test_fraction} is not between 0 and 1; give 1/4, say")
-    from boundcalc.verify.case import Options, make_case
-    from boundcalc.verify.runner import run
-
+    together, seconds = _whole(batch, "--batch"), parse_number(checkpoint_every, "--checkpoint-every")
+    if seconds < 0:
+        raise InputError(f"--checkpoint-every {checkpoint_every} is negative; give seconds, or 0 for never")
     gc.enable()
-    options = Options(
-        data=data,
-        classes=_two(classes),
-        label=label,
-        test_fraction=fraction,
-        width=_whole(width, "--width"),
-        trials=_whole(trials, "--trials"),
-        seed=_whole(seed, "--seed", least=0) or 0,
-        dtype=dtype,
-        device=device,
-    )
-    case = make_case(theorem, options, inputs, policy, strict=strict)
-    with _ProgressBar() as bar:
-        result = run(case, out, bar.show)
-    from boundcalc.report.verification import verdict_line, verification_json, width_line, write_reports
+    options = _run_of(**run_options)
+    from boundcalc.verify.case import make_case
+    from boundcalc.verify.execution import shortage_in_one_line
+    from boundcalc.verify.probes import parse_factors, probe
+    from boundcalc.verify.runner import run
+    from boundcalc.verify.statistics import outlook
 
-    paths = write_reports(result, out)
+    factors = parse_factors(probes)
+    with shortage_in_one_line():
+        case = make_case(theorem, options, inputs, policy, strict=strict)
+        click.echo(str(outlook(case.trials, float(case.failure))), err=True)
+        with _workers(cluster) as workers, _RunLine() as line:
+            result = run(case, out, line.show, workers=workers, batch=together, checkpoint_seconds=float(seconds))
+            probed = probe(result, out, factors, on_progress=line.show, workers=workers)
+        from boundcalc.report.verification import probe_line, verdict_line, verification_json, width_line, write_reports
+
+        paths = write_reports(result, out, probed)
     if as_json:
-        _print(verification_json(result))
+        _print(verification_json(result, probed))
     else:
         click.echo(width_line(result))
         click.echo(verdict_line(result))
+        if probed:
+            click.echo(probe_line(probed))
         click.echo(f"wrote {', '.join(str(path) for path in paths)}")
     if result.verdict in ("refuted at these constants", "premise unmet"):
         sys.exit(INFEASIBLE)
+
+
+_vary_option = click.option(
+    "--vary", multiple=True, required=True, metavar="NAME=VALUE,…",
+    help="Values of an input, of m (the width) or of n (the number of training examples); once for each.",
+)  # fmt: skip
+
+
+@cli.command()
+@click.argument("theorem")
+@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
+@_vary_option
+@_run_options
+@click.option("--no-width", is_flag=True, help="Do not look for the smallest sufficient width of every setting.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the runs.")
+@_json_option
+def calibrate(
+    theorem: str,
+    values: tuple[str, ...],
+    vary: tuple[str, ...],
+    no_width: bool,
+    out: Path,
+    as_json: bool,
+    **run_options: Any,
+) -> None:
+    """Measure the hidden constants of a THEOREM over all combinations of some inputs; leaves DIR/constants.toml.
+
+    That file goes into --constants of every other command. Each constant is scored on settings that are left out.
+
+    \b
+    boundcalc calibrate chen2019/thm2.1 --data digits --classes 3,8 --vary L=2,3 --vary epsilon=0.1,0.2
+        --width 32 --trials 6 --out runs/calibrated
+    """
+    study = _study(theorem, values, out, run_options)
+    from boundcalc.report.studies import calibration_json, calibration_text, write_calibration
+    from boundcalc.verify.calibration import calibrate as fit
+    from boundcalc.verify.execution import shortage_in_one_line
+    from boundcalc.verify.settings import settings_of
+
+    with shortage_in_one_line(), _RunLine() as line:
+        found = fit(study, settings_of(_varied(vary)), widths=not no_width, progress=line.show)
+    paths = write_calibration(found, out)
+    if as_json:
+        _print(calibration_json(found))
+    else:
+        click.echo(calibration_text(found))
+        click.echo(f"wrote {', '.join(str(path) for path in paths)}")
+
+
+@cli.command()
+@click.argument("theorem")
+@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
+@_vary_option
+@click.option(
+    "--of",
+    "of",
+    type=click.Choice(["T", "m"]),
+    default="T",
+    show_default=True,
+    help="The smallest sufficient number of steps, or width.",
+)
+@_run_options
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the runs.")
+@_json_option
+def scaling(
+    theorem: str,
+    values: tuple[str, ...],
+    vary: tuple[str, ...],
+    of: Literal["T", "m"],
+    out: Path,
+    as_json: bool,
+    **run_options: Any,
+) -> None:
+    """Fit how what sufficed grows with one input at a time, beside the exponent of what the THEOREM prescribes.
+
+    \b
+    boundcalc scaling chen2019/thm2.1 L=2 --data digits --classes 3,8 --vary epsilon=0.05,0.1,0.2 --vary n=50,100,200
+        --width 32 --trials 6 --out runs/scaling
+    """
+    study = _study(theorem, values, out, run_options)
+    from boundcalc.report.studies import scaling_json, scalings_text
+    from boundcalc.verify.execution import shortage_in_one_line
+    from boundcalc.verify.scaling import scaling as fit
+
+    with shortage_in_one_line(), _RunLine() as line:
+        found = [fit(study, name, numbers, of, line.show) for name, numbers in _varied(vary).items()]
+    if as_json:
+        _print({"theorem": theorem, "scalings": [scaling_json(one) for one in found]})
+    else:
+        click.echo(scalings_text(theorem, found))
+
+
+def _study(theorem: str, values: tuple[str, ...], out: Path, run_options: dict[str, Any]) -> Study:
+    """A statement to be verified at several settings."""
+    from boundcalc.catalogue import CATALOGUE
+    from boundcalc.solving import check_inputs
+
+    inputs = check_inputs(CATALOGUE.find(theorem), parse_values(values))
+    gc.enable()
+    options = _run_of(**run_options)
+    from boundcalc.verify.settings import Study
+
+    return Study(theorem, options, inputs, out)
+
+
+def _varied(vary: Iterable[str]) -> dict[str, list[Fraction]]:
+    """Read `NAME=VALUE,VALUE` settings."""
+    return {
+        name: [parse_number(value.strip(), name) for value in values.split(",")]
+        for name, values in _assignments(vary).items()
+    }
+
+
+def _workers(cluster: str | None) -> AbstractContextManager[Workers | None]:
+    """Who carries out a run, None for this process."""
+    if cluster is None:
+        return nullcontext()
+    from boundcalc.verify.cluster import connected
+
+    return connected(cluster)
+
+
+class _RunLine:
+    """How far a run is, on stderr: one line, rewritten where someone can see it, else a new one now and then."""
+
+    def __init__(self) -> None:
+        self._rewritten = sys.stderr.isatty()
+        self._stage = ""
+        self._said = -math.inf
+        self._open = False
+
+    def __enter__(self) -> _RunLine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def show(self, state: State) -> None:
+        """Show how far a stage is."""
+        now, over = time.monotonic(), state.done == state.trials
+        if state.stage == self._stage and not over and now - self._said < (0.2 if self._rewritten else 10):
+            return
+        if state.stage != self._stage:
+            self._end()
+        self._stage, self._said = state.stage, now
+        text = f"{state.stage} {state.share:.0%}: {state.line()}"
+        if self._rewritten:
+            # Back to the start of the line; what was there goes.
+            click.echo(f"\r\033[K{text[: shutil.get_terminal_size().columns - 1]}", nl=False, err=True)
+            self._open = True
+        else:
+            click.echo(text, err=True)
+
+    def _end(self) -> None:
+        if self._open:
+            click.echo(err=True)
+        self._open = False
 
 
 class _ProgressBar:
@@ -726,8 +1087,10 @@ def _audited(form: str, audits: tuple[Audit, ...], policy: ConstantPolicy, *, al
 def _policy(settings: tuple[str, ...], constants_file: Path | None) -> ConstantPolicy:
     from boundcalc.constants import ConstantPolicy, parse_settings, read_constants
 
-    values = read_constants(constants_file) if constants_file else {}
-    return ConstantPolicy({**values, **parse_settings(settings)})
+    held = read_constants(constants_file) if constants_file else ConstantPolicy()
+    own = parse_settings(settings)
+    measured = {name: origin for name, origin in held.calibrated.items() if name not in own}
+    return ConstantPolicy({**held.values, **own}, measured)
 
 
 def _print(answer: dict[str, Any] | str) -> None:
@@ -759,6 +1122,9 @@ def main() -> NoReturn:
         sys.exit(BAD_INPUT)
     except BoundcalcError as problem:
         click.echo(f"boundcalc: {_one_line(str(problem))}", err=True)
+        sys.exit(BAD_INPUT)
+    except MemoryError:
+        click.echo("boundcalc: out of memory; free some, or ask for less", err=True)
         sys.exit(BAD_INPUT)
     sys.exit(ANSWERED)
 

@@ -26,6 +26,9 @@ from boundcalc.errors import InputError, UnknownNameError
 from boundcalc.parsing import Number, exact, parse_number
 from boundcalc.symbols import show_fraction
 
+CALIBRATION = "calibration"
+"""The table of a file of constants that says what they were measured on."""
+
 LARGEST_FILE = 1_000_000
 """Bytes that a file of constants may have."""
 
@@ -228,9 +231,11 @@ class ConstantPolicy:
     `unit`: C = 1, k = 0, exponents as the source lists them (1 where it lists none, and said so). Values in
     `values` go before that, and make the policy `explicit`. A name there is, from the most to the least specific:
     `key:C_m` (that constant of that statement), `C_m` (of any statement), `C`, `k` or `p` (all constants of that role).
+    `calibrated` tells of the names in `values` that were measured on what; where all were, so is the policy.
     """
 
     values: Mapping[str, Number] = field(default_factory=lambda: MappingProxyType({}))
+    calibrated: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property
     def exact(self) -> Mapping[str, Fraction]:
@@ -239,14 +244,17 @@ class ConstantPolicy:
 
     @property
     def name(self) -> str:
-        """`unit`, or `explicit` where some values were set."""
-        return "explicit" if self.values else "unit"
+        """`unit`, `calibrated` where all values that were set were measured, or `explicit`."""
+        if not self.values:
+            return "unit"
+        return "calibrated" if self.values.keys() <= self.calibrated.keys() else "explicit"
 
     def use(self, constant: HiddenConstant, key: str) -> ConstantUse:
         """The value of a constant of the statement `key`, and where it came from."""
         for name in (f"{key}:{constant.name}", constant.name, constant.role):
             if name in self.exact:
-                value, origin = self.exact[name], f"set by {name}={show_fraction(self.exact[name])}"
+                value = self.exact[name]
+                origin = self.calibrated.get(name) or f"set by {name}={show_fraction(value)}"
                 break
         else:
             if constant.value is not None:
@@ -262,6 +270,8 @@ class ConstantPolicy:
     def check_names(self, known: Iterable[tuple[str, HiddenConstant]]) -> None:
         """Refuse a name that sets no constant at all.
 
+        A calibrated name may be of another statement: one file serves many.
+
         Args:
             known: the (statement key, constant) pairs that the policy is going to be asked for.
 
@@ -272,7 +282,7 @@ class ConstantPolicy:
         for key, constant in known:
             names |= {f"{key}:{constant.name}", constant.name, constant.role}
         for name in self.values:
-            if name not in names:
+            if name not in names and name not in self.calibrated:
                 raise UnknownNameError("constant", name, names, f"this answer uses {_some(names)}")
 
 
@@ -298,23 +308,19 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Fraction]:
     return values
 
 
-def read_constants(path: Path) -> dict[str, Fraction]:
+def read_constants(path: Path) -> ConstantPolicy:
     """Read a TOML file of constants: NAME = VALUE at the top level, or under a [statement key] table.
+
+    A table [calibration] says what the others were measured on, in a text `on`; it makes them calibrated.
 
     Raises:
         InputError: no such file, not TOML, or a value that is no number.
     """
-    import tomllib  # Only here: a query without a file need not wait for it.
-
-    if path.exists() and (not path.is_file() or path.stat().st_size > LARGEST_FILE):
-        raise InputError(f"constants file {str(path)!r} is not a file of at most {LARGEST_FILE} bytes")
-    try:
-        table = tomllib.loads(path.read_text("utf-8"), parse_float=str)
-    except FileNotFoundError:
-        raise InputError(f"no constants file {str(path)!r}; give the path of a TOML file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise InputError(f"cannot read constants file {str(path)!r}: {problem}") from None
-    values: dict[str, Fraction] = {}
+    table = _toml(path)
+    calibration = table.pop(CALIBRATION, None)
+    if calibration is not None and not (isinstance(calibration, dict) and isinstance(calibration.get("on"), str)):
+        raise InputError(f'[{CALIBRATION}] in {str(path)!r} does not say what was measured on; give on = "…"')
+    values: dict[str, Number] = {}
     for name, entry in table.items():
         entries = entry.items() if isinstance(entry, dict) else [(None, entry)]
         for local, value in entries:
@@ -322,4 +328,18 @@ def read_constants(path: Path) -> dict[str, Fraction]:
             if isinstance(value, bool) or not isinstance(value, int | str):
                 raise InputError(f"{full} = {value!r} in {str(path)!r} is not a number")
             values[full] = parse_number(str(value), f"constant {full} in {str(path)!r}")
-    return values
+    origins = dict.fromkeys(values, f"calibrated on {calibration['on']}") if calibration else {}
+    return ConstantPolicy(values, origins)
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    import tomllib  # Only here: a query without a file need not wait for it.
+
+    if path.exists() and (not path.is_file() or path.stat().st_size > LARGEST_FILE):
+        raise InputError(f"constants file {str(path)!r} is not a file of at most {LARGEST_FILE} bytes")
+    try:
+        return tomllib.loads(path.read_text("utf-8"), parse_float=str)
+    except FileNotFoundError:
+        raise InputError(f"no constants file {str(path)!r}; give the path of a TOML file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        raise InputError(f"cannot read constants file {str(path)!r}: {problem}") from None

@@ -26,6 +26,10 @@ class UnknownNameError(InputError):
         super().__init__(f"unknown {kind} {name!r}{offer}{'; ' + mend if mend else ''}")
 
 
+class OutOfMemoryError(InputError):
+    """What was asked for does not fit into memory; less at once may."""
+
+
 class NumericsError(BoundcalcError, ArithmeticError):
     """A value that arithmetic at the highest precision could not enclose tightly enough."""
 

@@ -22,7 +22,7 @@ from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import ConstantPolicy, explicit
 from boundcalc.errors import InputError, NumericsError, nearest
 from boundcalc.parsing import NUMBER, normalize, parse_number
-from boundcalc.solving import UNIT, IncompleteError, Solution, evaluate
+from boundcalc.solving import UNIT, Facts, IncompleteError, Solution, evaluate
 from boundcalc.symbols import ALIASES, QUANTITIES, VOCABULARY, epsilon, show_fraction
 from boundcalc.theorem import Catalogue, Theorem
 
@@ -300,11 +300,12 @@ def ask(
     *,
     strict: bool = False,
     reading: str = "stated",
+    facts: Facts | None = None,
 ) -> Reply:
     """Answer a query over every statement that bounds the quantity asked for.
 
     Statements whose assumptions the inputs contradict (a depth below the least they allow, say) are listed under
-    `refused`, with the reason.
+    `refused`, with the reason. `facts` are data from which each statement's inputs that are not given are taken.
 
     Raises:
         InputError: the query is not understood, or no statement can answer it.
@@ -327,7 +328,7 @@ def ask(
         try:
             inputs = with_targets(theorem, request)
             for symbol in theorem.bounded_symbols(request.quantity):
-                answers.append(evaluate(theorem, symbol.name, inputs, policy, strict=strict))
+                answers.append(evaluate(theorem, symbol.name, inputs, policy, strict=strict, facts=facts))
         except (InputError, NumericsError) as problem:
             refused[theorem.key] = str(problem)
     if not answers:

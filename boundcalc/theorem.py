@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Relation = Literal[">=", "<=", "="]
 Provenance = Literal["stated", "reconstructed", "secondary"]
 Reading = Literal["stated", "unfolded"]
+Weaker = Literal["smaller", "larger"]
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,18 @@ class Setting:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """An assumption on the data or the initialization; `symbol` is the parameter that it brings in, if any."""
+    """An assumption on the data or the initialization; `symbol` is the parameter that it brings in, if any.
+
+    `measure` names what measures that parameter of a data set, as `boundcalc data` shows it; empty where nothing does.
+    `weaker` says on which side the assumption gets weaker: one that holds at a value of its symbol holds at every
+    smaller one as well (y_i f(x_i) ≥ γ), or at every larger one (‖W* − W^(0)‖_F ≤ R·m^(−α)).
+    """
 
     name: str
     statement: str
     symbol: sympy.Symbol | None = None
+    measure: str = ""
+    weaker: Weaker = "smaller"
 
 
 @dataclass(frozen=True)

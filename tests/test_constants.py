@@ -141,7 +141,7 @@ def test_any_setting_is_read_or_refused(texts: list[str]) -> None:
 def test_a_constants_file_is_read_exactly(tmp_path: Path) -> None:
     file = tmp_path / "constants.toml"
     file.write_text('C = 0.1\nk = 2\np_L = "1/3"\n["chen2019/thm2.1"]\nC_m = 1e-40\n', "utf-8")
-    assert read_constants(file) == {
+    assert read_constants(file).values == {
         "C": Fraction(1, 10), "k": 2, "p_L": Fraction(1, 3), "chen2019/thm2.1:C_m": Fraction(1, 10**40),
     }  # fmt: skip
 
@@ -185,3 +185,18 @@ def test_a_name_that_sets_nothing_is_refused() -> None:
     for bad in ("C_M", "chen2019/thm2.1:C", "zou2020:C_m", "c", "q"):
         with pytest.raises(UnknownNameError):
             ConstantPolicy({bad: Fraction(1)}).check_names(constants)
+
+
+def test_calibrated_constants_say_what_they_were_measured_on(tmp_path: Path) -> None:
+    file = tmp_path / "measured.toml"
+    file.write_text('[calibration]\non = "digits 3,8"\n["chen2019/thm2.1"]\nC_T = "0.02"\n', "utf-8")
+    policy = read_constants(file)
+    assert policy.name == "calibrated"
+    constant = next(c for c in CATALOGUE.find("chen2019/thm2.1").constants if c.name == "C_T")
+    use = policy.use(constant, "chen2019/thm2.1")
+    assert (use.value, use.origin) == (Fraction(1, 50), "calibrated on digits 3,8")
+    policy.check_names([("cao2020/thm3.2", constant)])  # a file may hold constants of other statements too
+    assert ConstantPolicy({**policy.values, "C": 2}, policy.calibrated).name == "explicit"
+    file.write_text("[calibration]\nC_T = 1\n", "utf-8")
+    with pytest.raises(InputError, match="does not say what was measured on"):
+        read_constants(file)

@@ -264,7 +264,7 @@ def test_csv(tmp_path: Path, text: str, label: str | None) -> None:
     ("text", "label", "said"),
     [
         ("a,b,kind\n3,4,1\n0,oops,0\n", None, "line 3, column 1 (b): 'oops'"),
-        ("3,4,1\n0,,0\n", None, "line 2, column 1: ''"),
+        ("3,4,1\n0,,0\n", None, "line 2, column 1: the cell is empty"),
         ("3,4,1\n0,0\n", None, "line 2: 2 cells"),
         ("a,b,kind\n3,4,1\n", "knd", "did you mean kind"),
         ("3,4,1\n0,1,0\n", "3", "3 columns"),

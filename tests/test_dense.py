@@ -181,7 +181,10 @@ def test_distances_are_those_to_the_stored_start(network: Network, dtype: torch.
         moved = (engine.weights[layer].double() - start[layer].double()).numpy()
         expected = np.sqrt((moved**2).sum(axis=(1, 2)))
         assert (expected > 0).all()
-        np.testing.assert_allclose(distances[:, column], expected, rtol=1e-6 if dtype == torch.float32 else 1e-12)
+        tolerance = 1e-6 if dtype == torch.float32 else 1e-12
+        np.testing.assert_allclose(distances[:, column], expected, rtol=tolerance)
+        furthest = np.sqrt((moved**2).sum(axis=2)).max(axis=1)
+        np.testing.assert_allclose(engine.row_distances()[:, column], furthest, rtol=tolerance)
 
 
 def test_the_same_seed_gives_the_same_bits() -> None:

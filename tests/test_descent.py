@@ -11,8 +11,16 @@ import torch
 
 from boundcalc.errors import InputError
 from boundcalc.train.dense import DenseEngine
-from boundcalc.train.descent import gradient_descent, logistic_loss, logistic_slope, surrogate_error
-from boundcalc.train.networks import he_relu, initial_weights, scaled_relu
+from boundcalc.train.descent import (
+    SQUARE,
+    gradient_descent,
+    logistic_loss,
+    logistic_slope,
+    square_loss,
+    square_slope,
+    surrogate_error,
+)
+from boundcalc.train.networks import he_relu, initial_weights, scaled_relu, two_layer
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((12, 5))
@@ -56,8 +64,18 @@ def test_the_slope_is_the_derivative_of_the_loss() -> None:
     torch.testing.assert_close(logistic_slope(Y)(f.detach()), f.grad, rtol=1e-12, atol=1e-15)
 
 
+def test_the_square_loss_is_half_the_sum_of_squares_and_its_slope_the_residual() -> None:
+    f = torch.tensor(3.0 * RNG.standard_normal((3, 12)), requires_grad=True)
+    loss = square_loss(f, Y)
+    values = f.detach().numpy()
+    expected = [math.fsum((a - b) ** 2 / 2 for a, b in zip(row, Y, strict=True)) for row in values]
+    np.testing.assert_allclose(loss.detach(), expected, rtol=1e-13)
+    loss.sum().backward()
+    torch.testing.assert_close(square_slope(Y)(f.detach()), f.grad, rtol=1e-12, atol=1e-15)
+
+
 @pytest.mark.parametrize("bad", [math.inf, -math.inf, math.nan])
-@pytest.mark.parametrize("measure", [logistic_loss, surrogate_error])
+@pytest.mark.parametrize("measure", [logistic_loss, surrogate_error, square_loss])
 def test_an_output_that_is_not_finite_is_divergence(
     measure: Callable[[torch.Tensor, np.ndarray], torch.Tensor], bad: float
 ) -> None:
@@ -100,6 +118,27 @@ def test_history_against_a_hand_written_loop() -> None:
                 np.testing.assert_allclose(row, expected_row, rtol=1e-9, atol=1e-12)
             gradients = torch.autograd.grad(loss, leaves)
             weights = [w - step_size * g for w, g in zip(weights, gradients, strict=True)]
+    assert (history.loss[:, -1] < history.loss[:, 0]).all()
+
+
+def test_descending_the_square_loss_against_a_hand_written_loop() -> None:
+    network, steps, step_size = two_layer(7, 5), 6, 0.05
+    trained = DenseEngine(network, X, trials=(0, 1), seed=0, dtype=torch.float64)
+    history = gradient_descent(trained, Y, loss=SQUARE, step_size=step_size, iterations=steps, target=5.0)
+    for s in range(2):
+        start, signs = (w[s].numpy() for w in initial_weights(network, seed=0, trials=(0, 1), dtype=torch.float64))
+        w = start.copy()
+        losses = []
+        for t in range(steps + 1):
+            f = signs[0] @ np.maximum(w @ X.T, 0) / math.sqrt(7)
+            losses.append(0.5 * np.sum((f - Y) ** 2))
+            if t < steps:
+                w -= step_size * ((signs.T / math.sqrt(7)) * (w @ X.T > 0) * (f - Y)) @ X
+        np.testing.assert_allclose(history.loss[s], losses, rtol=1e-10)
+        assert history.first_reached[s] == next((t for t, loss in enumerate(losses) if loss <= 5), -1)
+        moved = np.linalg.norm(w - start, axis=1)
+        assert history.distances[s, -1, 0] == pytest.approx(np.sqrt((moved**2).sum()), rel=1e-9)
+        assert trained.row_distances()[s].tolist() == pytest.approx([moved.max()], rel=1e-9)
     assert (history.loss[:, -1] < history.loss[:, 0]).all()
 
 

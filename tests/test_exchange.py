@@ -71,8 +71,13 @@ def test_the_whole_catalogue_fits_into_one_file() -> None:
 
 TEXTS = st.text(max_size=12)
 SETTINGS = st.builds(Setting, TEXTS, TEXTS, TEXTS, TEXTS, st.sampled_from([WEIGHT_MATRICES, HIDDEN_LAYERS, TWO_LAYER]))
-HYPOTHESES = st.builds(
-    Hypothesis, TEXTS, TEXTS, st.sampled_from([None, *(symbol.expr for symbol in VOCABULARY.values())])
+HYPOTHESES = st.builds(Hypothesis, TEXTS, TEXTS) | st.builds(
+    Hypothesis,
+    TEXTS,
+    TEXTS,
+    st.sampled_from([symbol.expr for symbol in VOCABULARY.values()]),
+    st.just("") | TEXTS,
+    st.sampled_from(["smaller", "larger"]),
 )
 PROVENANCES: st.SearchStrategy[Any] = st.sampled_from(["stated", "reconstructed", "secondary"])
 AnyBound = TypeVar("AnyBound", bound=Bound)
@@ -231,8 +236,10 @@ MISTAKES = [
     ('rising = ["L", "n"]', 'rising = ["L", "R"]', "theorem.conditions.rising", "R does not occur"),
     ('rising = ["L", "n"]', 'rising = "L"', "theorem.conditions.rising", "L is not a list"),
     ('"n"], falling = ["gamma"', '"n"], falling = ["n"', "theorem.conditions.falling", "n is declared rising"),
-    ('symbol = "gamma"', 'symbol = "gama"', "theorem.hypotheses.symbol", "did you mean gamma"),
-    ('name = "margin", ', "", "theorem.hypotheses", "the field 'name' is missing"),
+    ('symbol = "gamma"', 'symbol = "gama"', "hypothesis.margin.symbol", "did you mean gamma"),
+    ('{name = "unit', '{measure = "phi", name = "unit', "theorem.hypotheses.measure", 'as symbol = "gamma"'),
+    ('weaker = "smaller"', 'weaker = "less"', "hypothesis.margin.weaker", "none of smaller, larger"),
+    ('name = "unit inputs", ', "", "theorem.hypotheses", "the field 'name' is missing"),
     ('probability = "1 - delta"', 'probability = "1 - "', "theorem.guarantees.probability", "ends after '-'"),
     ('note = "at some', 'nota = "at some', "theorem.guarantees.nota", "did you mean note"),
     ('"eta = O_eta(gamma^2/(L*m))"', "7", "theorem.prescriptions", "7 is not a text"),

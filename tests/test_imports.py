@@ -19,7 +19,7 @@ SYMBOLIC = [
     {"proofs"}, {"solving"}, {"sweeps"}, {"comparison", "auditing", "query", "budget"},
 ]  # fmt: skip
 NUMERIC = [{"errors"}, {"data"}, {"estimate", "train"}]
-TOP = [{"verify"}, {"report"}, {"cli"}]
+TOP = [{"measuring"}, {"verify"}, {"report"}, {"cli"}]
 HEAVY = {"torch", "scipy", "sklearn", "matplotlib", "pandas", "cvxpy"}
 
 ROOMS = set().union(*SYMBOLIC, *NUMERIC, *TOP)
@@ -36,9 +36,11 @@ def allowed() -> dict[str, set[str]]:
             for room in level:
                 rules[room] = rules.get(room, set()) | below
     both = SYMBOLIC_ROOMS | NUMERIC_ROOMS
+    # The two rooms that join the sides: one hands measured numbers to statements, one tests statements on networks.
+    rules["measuring"] = both | {"measuring"}
     rules["verify"] = both | {"verify"}
     rules["report"] = both | {"verify", "report"}
-    rules["cli"] = both | {"verify", "report", "cli"}
+    rules["cli"] = both | {"measuring", "verify", "report", "cli"}
     return rules
 
 

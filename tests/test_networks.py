@@ -17,6 +17,7 @@ from boundcalc.train.networks import (
     initial_blocks,
     initial_weights,
     scaled_relu,
+    two_layer,
 )
 
 
@@ -44,6 +45,32 @@ def test_the_fixed_output_of_cao2020_is_half_plus_half_minus() -> None:
     assert v.tolist() == [[[1, 1, 1, -1, -1, -1]]] * 2
 
 
+def test_the_network_of_ji2020_and_du2019() -> None:
+    network = two_layer(9, 7)
+    assert [(layer.rows, layer.cols) for layer in network.layers] == [(9, 7), (1, 9)]
+    assert [layer.std for layer in network.layers] == [1.0, None]
+    assert network.output_scale == pytest.approx(1 / 3)
+    assert (network.hidden_layers, network.trained_layers) == (1, (0,))
+
+
+def test_random_signs_are_fair_and_independent() -> None:
+    """Counts within six standard deviations of a fair coin's, in every init and in every pair of them."""
+    count = 4000
+    network = two_layer(count, 2)
+    signs = initial_weights(network, seed=1, trials=range(6))[-1][:, 0].double().numpy()
+    assert set(np.unique(signs)) == {-1.0, 1.0}
+    limit = 6 * math.sqrt(count)
+    assert np.abs(signs.sum(axis=1)).max() < limit
+    products = signs @ signs.T
+    assert np.abs(products - np.diag(np.diag(products))).max() < limit
+    # Nor do neighbours agree more often than not.
+    assert np.abs((signs[:, 1:] * signs[:, :-1]).sum(axis=1)).max() < limit
+    again = initial_weights(network, seed=1, trials=[5])[-1][0, 0].double().numpy()
+    assert np.array_equal(again, signs[5])
+    other = initial_weights(network, seed=2, trials=[5])[-1][0, 0].double().numpy()
+    assert abs(other @ again) < limit
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -64,6 +91,15 @@ def test_refuses_what_chen2019_excludes(arguments: tuple[int, int, int, float], 
 def test_refuses_an_odd_width_and_says_the_mend() -> None:
     with pytest.raises(InputError, match=r"m = 7 is odd.*use 8"):
         he_relu(2, 7, 3)
+    with pytest.raises(InputError, match="use an even width"):
+        Network("odd", (Layer(7, 3, 1.0, True), Layer(1, 7, None, False)), 1.0)
+
+
+def test_refuses_a_two_layer_network_without_units_or_inputs() -> None:
+    with pytest.raises(InputError, match="m = 0"):
+        two_layer(0, 3)
+    with pytest.raises(InputError, match="d = 0"):
+        two_layer(3, 0)
 
 
 def test_refuses_layers_that_do_not_fit() -> None:
@@ -75,7 +111,7 @@ def test_refuses_layers_that_do_not_fit() -> None:
         Network("odd", (Layer(4, 3, 1.0, False), Layer(1, 4, 1.0, False)), 1.0)
 
 
-@pytest.mark.parametrize("network", [scaled_relu(3, 400, 60, 0.5), he_relu(2, 400, 60)])
+@pytest.mark.parametrize("network", [scaled_relu(3, 400, 60, 0.5), he_relu(2, 400, 60), two_layer(400, 60)])
 def test_entries_have_the_papers_law(network: Network) -> None:
     """Sum of squares within the 1e-6 … 1 − 1e-6 quantiles of chi-square, mean within those of the normal.
 
@@ -86,7 +122,7 @@ def test_entries_have_the_papers_law(network: Network) -> None:
     for layer, weight in zip(network.layers, weights, strict=True):
         if layer.std is None:
             continue
-        variance = (1.0 if layer.rows == 1 else 2.0) / 400
+        variance = 1.0 if network.name == "two-layer" else (1.0 if layer.rows == 1 else 2.0) / 400
         entries = weight.numpy().ravel() / math.sqrt(variance)
         low, high = stats.chi2.ppf([1e-6, 1 - 1e-6], entries.size)
         assert low < float(entries @ entries) < high

@@ -40,7 +40,7 @@ def test_printed_query_is_answered(command: str, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     done = subprocess.run(
         f'"{sys.executable}" -m boundcalc {command}',
-        shell=True, capture_output=True, text=True, timeout=60, cwd=tmp_path,
+        shell=True, capture_output=True, text=True, timeout=900 if "--data" in command else 60, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode in ((0, 3) if command.startswith("audit") else (0,)), done.stderr
     assert done.stderr == ""
@@ -59,6 +59,22 @@ def test_printed_answer_is_the_answer() -> None:
     for cell in ("50 705 800 355 726 887", "m ≥ Õ((5^11·R^4)^(1/α)·log(n/δ)^(2/(2", "delta=0.05", "k_m=0, p_L=11,"):
         assert cell in README
         assert cell in done.stdout
+
+
+def test_printed_measurements_are_what_is_measured() -> None:
+    (block,) = (block for block in blocks("console") if "--data" in block and "required" in block)
+    printed = re.findall(r"^  (\w+=\S+)(.*)$", block, re.MULTILINE)
+    assert [name.partition("=")[0] for name, _ in printed] == ["n", "gamma", "phi"]
+    command = [sys.executable, "-m", "boundcalc", "eval", "cao2020/lem4.5", "width", "L=3"]
+    done = subprocess.run([*command, "--data", "digits", "--classes", "3,8"], capture_output=True, text=True)
+    shown = " ".join(done.stdout.split())
+    (n, method), (margin, estimate), (_, separation) = printed
+    assert f"{n.removesuffix(':')}: the number n of training examples; on digits, {method.strip()}" in shown
+    # The last digits of an end of a bracket are the machine's.
+    assert margin[: len("gamma=0.0286419")] in shown
+    assert estimate.partition(": ")[2].strip() in shown
+    command[3:] = ["data", "digits", "--classes", "3,8", "--only", "phi"]
+    assert separation.strip() in subprocess.run(command, capture_output=True, text=True).stdout
 
 
 def test_printed_audit_is_the_audit() -> None:

@@ -68,16 +68,19 @@ RANDOM_FEATURES = Hypothesis(
     "Assumption 3.3",
     "f(x) = ∫ c(u) σ(uᵀx) p(u) du with p standard Gaussian and |c| ≤ 1 has y_i f(x_i) ≥ γ > 0 for every i",
     symbol=gamma,
+    measure="gamma_random_feature",
 )
 CONJUGATE_KERNEL = Hypothesis(
     "Assumption 3.4",
     "some f in the RKHS of the conjugate kernel κ^(L−1), ‖f‖_H ≤ 1, has y_i f(x_i) ≥ γ > 0 for every i",
     symbol=gamma,
+    measure="gamma_conjugate_kernel",
 )
 GRADIENT_BOUND = Hypothesis(
     "(3.1)",
     "‖∇_{W_L} L_S(W)‖_F ≥ B √m E_S(W) for all W within τ of the initialization, B independent of m",
     symbol=B,
+    measure="B",
 )
 ALWAYS = (SPHERE, BALANCED)
 
@@ -220,7 +223,7 @@ REM_3_2 = Theorem(
     title="the gradient lower bound under data separation",
     source=CAO2020.at("Remark 3.2"),
     setting=HE_DEEP_RELU,
-    hypotheses=(*ALWAYS, Hypothesis("separation", "‖x_i − x_j‖ ≥ φ for all i ≠ j", symbol=phi)),
+    hypotheses=(*ALWAYS, Hypothesis("separation", "‖x_i − x_j‖ ≥ φ for all i ≠ j", symbol=phi, measure="phi")),
     guarantees=(
         Guarantee(
             B,

@@ -54,6 +54,8 @@ GOOD_WEIGHTS = Hypothesis(
     "(A) good weights near the start",
     "there is W* with ‖W*_l − W_l^(0)‖_F ≤ R·m^(−α) for every l, and ℓ(y_i f_{W*}(x_i)) < ε for every i",
     symbol=R,
+    measure="R",
+    weaker="larger",
 )
 ASSUMPTIONS = (UNIT_INPUTS, BINARY_LABELS, GOOD_WEIGHTS)
 

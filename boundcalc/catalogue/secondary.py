@@ -38,7 +38,7 @@ from boundcalc.symbols import (
 )
 from boundcalc.theorem import Condition, Guarantee, Hypothesis, Paper, Prescription, Setting, Theorem
 
-SEPARATED = Hypothesis("separation", "‖x_i − x_j‖ ≥ φ for all i ≠ j", symbol=phi)
+SEPARATED = Hypothesis("separation", "‖x_i − x_j‖ ≥ φ for all i ≠ j", symbol=phi, measure="phi")
 DEPTH_AS_CITED = "the citation does not say what L counts; hidden layers are assumed"
 
 
@@ -130,6 +130,7 @@ DU2019 = Theorem(
             "positive H^∞",
             "H^∞_ij = ⟨x_i, x_j⟩ (π − arccos⟨x_i, x_j⟩)/(2π) has least eigenvalue λ₀ > 0",
             symbol=lambda_0,
+            measure="lambda_0",
         ),
     ),
     conditions=(
@@ -249,6 +250,7 @@ def _ji2020() -> Theorem:
                 "NTK margin",
                 "some v̄ with ‖v̄(z)‖₂ ≤ 1 has y_i E_z[⟨v̄(z), x_i⟩ 1{⟨z, x_i⟩ > 0}] ≥ γ for every i",
                 symbol=gamma,
+                measure="gamma_ji2020",
             ),
         ),
         conditions=(

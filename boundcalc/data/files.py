@@ -31,6 +31,8 @@ def load_file(path: Path, classes: tuple[str, str] | None, label: str | None) ->
     A file with another suffix, or none, whose first line of data reads `label index:value …` is LIBSVM: so
     are most files of that collection named. Raises InputError for what cannot be read.
     """
+    if path.is_dir():
+        raise InputError(f"{str(path)!r} is a folder; give a file in it")
     if not path.is_file():
         raise InputError(f"there is no file {str(path)!r}; check the path")
     suffix = path.suffix.lower()
@@ -67,8 +69,14 @@ def _load_npz(path: Path, classes: tuple[str, str] | None) -> Dataset:
     except InputError:
         raise
     except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
-        raise InputError(f"{str(path)!r} is no readable NPZ file ({error}); use np.savez") from None
+        raise InputError(f"{str(path)!r} is no readable NPZ file{_reason(error)}; use np.savez") from None
     return make_dataset(str(path), arrays["X"], arrays["y"], classes)
+
+
+def _reason(error: Exception) -> str:
+    """What was wrong; numpy takes whatever it does not know for pickled objects, and offers to load them."""
+    text = str(error).partition("\n")[0]
+    return f" ({text})" if text and "pickle" not in text else ""
 
 
 def _unpickled(archive: Any, key: str, path: Path) -> NDArray[Any]:
@@ -85,7 +93,7 @@ def _load_npy(path: Path, classes: tuple[str, str] | None, label: str | None) ->
         with path.open("rb") as handle:
             table = np.load(handle, allow_pickle=False)
     except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
-        raise InputError(f"{str(path)!r} is no readable NPY file ({error}); use np.save") from None
+        raise InputError(f"{str(path)!r} is no readable NPY file{_reason(error)}; use np.save") from None
     if not isinstance(table, np.ndarray):
         raise InputError(f"{str(path)!r} is an archive of arrays; name it .npz")
     if table.ndim != 2 or table.shape[1] < 2:
@@ -169,9 +177,10 @@ def _first_bad_cell(path: Path, line: int, features: list[str], column: int, hea
         if not _is_number(cell):
             index = place + (place >= column)
             where = f"column {index}" + (f" ({header[index]})" if header else "")
-            return InputError(
-                f"{str(path)!r}, line {line}, {where}: {cell!r} is not a number; features must be numeric"
-            )
+            problem = "the cell is empty; impute what is missing, or drop the row"
+            if cell.strip():
+                problem = f"{cell[:40]!r} is not a number; features must be numeric: encode or drop the column"
+            return InputError(f"{str(path)!r}, line {line}, {where}: {problem}")
     return InputError(f"{str(path)!r}, line {line} holds cells that are not numbers; features must be numeric")
 
 

@@ -1,6 +1,7 @@
 """Generators of data on the unit sphere whose theorem parameters are known by construction.
 
-A generator is written `name:key=value,…`. The same options give the same rows (PCG64). Each margin that is
+A generator is written `name:key=value,…`. The same options give the same rows (PCG64); where rows are independent of
+each other, more of the same law can be drawn. Each margin that is
 called exact has two proofs: a function that attains it on every row, and weights on a few planted rows, the
 first ones of the data set, whose combination shows that none does better. For the γ of Assumption 3.3 of
 cao2020, max over |c| ≤ 1 of min_i y_i f_c(x_i) with f_c(x) = E_u[c(u) σ(⟨u, x⟩)], u ~ N(0, I), the second
@@ -57,12 +58,18 @@ class Generated(NamedTuple):
 
 @dataclass(frozen=True)
 class Generator:
-    """How to make one kind of data: its options besides n, d and seed, its least n and d, and the function."""
+    """How to make one kind of data: its options besides n, d and seed, its least n and d, and the function.
 
-    make: Callable[[np.random.Generator, int, int, Values], Generated]
+    make(common, random, n, d, values) draws what all rows have in common, such as directions, from `common`, and then
+    the rows from `random`. planted: how many rows come first that are not drawn at random; None where the rows depend
+    on each other, so that no more of the same law can be drawn.
+    """
+
+    make: Callable[[np.random.Generator, np.random.Generator, int, int, Values], Generated]
     least_n: int
     least_d: int
     options: Mapping[str, Option]
+    planted: int | None = None
 
     @property
     def all_options(self) -> dict[str, Option]:
@@ -83,17 +90,43 @@ def generate(name: str, options: str) -> Dataset:
     generator = GENERATORS[name]
     values = read_options(name, options, generator.all_options)
     n, d = int(values["n"]), int(values["d"])
-    if n * d > _MOST_ENTRIES:
-        raise InputError(f"{name}: n={n}, d={d} take {8 * n * d / 2**30:.0f} GiB, more than 8; lower one of them")
-    made = generator.make(np.random.Generator(np.random.PCG64(int(values["seed"]))), n, d, values)
+    _refuse_too_large(name, n, d)
+    random = _seeded(values)
+    made = generator.make(random, random, n, d, values)
     spec = ",".join(f"{key}={value}" for key, value in values.items())
     return replace(make_dataset(f"{name}:{spec}", made.X, made.y), truth=made.truth)
 
 
-def _sphere(random: np.random.Generator, n: int, d: int, values: Values) -> Generated:
+def draw_more(name: str, options: str, count: int, random: np.random.Generator) -> Dataset | None:
+    """Draw `count` more rows of the law that the random rows of the data set `name:options` follow, independent of it.
+
+    What all rows have in common (the direction that labels them, say) is that of the options; the rows come from
+    `random`. None where the generator's rows depend on each other. Raises InputError as `generate` does.
+    """
+    generator = GENERATORS[name]
+    values = read_options(name, options, generator.all_options)
+    if generator.planted is None:
+        return None
+    n, d = count + generator.planted, int(values["d"])
+    _refuse_too_large(name, n, d)
+    made = generator.make(_seeded(values), random, n, d, values)
+    rows = slice(generator.planted, None)
+    return make_dataset(f"{name}:{options} ({count} more)", made.X[rows], made.y[rows])
+
+
+def _seeded(values: Values) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(int(values["seed"])))
+
+
+def _refuse_too_large(name: str, n: int, d: int) -> None:
+    if n * d > _MOST_ENTRIES:
+        raise InputError(f"{name}: n={n}, d={d} take {8 * n * d / 2**30:.0f} GiB, more than 8; lower one of them")
+
+
+def _sphere(common: np.random.Generator, random: np.random.Generator, n: int, d: int, values: Values) -> Generated:
     """Uniform on the part of the sphere where |⟨v, x⟩| ≥ margin, labelled by the side, v a random direction."""
     margin = float(values["margin"])
-    v, w = _frame(random, d, 2)
+    v, w = _frame(common, d, 2)
     heights = _cap_heights(random, n - 2, d, margin) * random.choice([-1.0, 1.0], n - 2)
     rest = _orthogonal_units(random, n - 2, np.stack([v]))
     width = sqrt(1.0 - margin * margin)
@@ -120,7 +153,7 @@ def _sphere(random: np.random.Generator, n: int, d: int, values: Values) -> Gene
     )
 
 
-def _xor(random: np.random.Generator, n: int, d: int, values: Values) -> Generated:
+def _xor(common: np.random.Generator, random: np.random.Generator, n: int, d: int, values: Values) -> Generated:
     """Distinct corners of the cube {±1/√d}^d, labelled by the product of the signs of coordinates 0 and 1.
 
     Corners come in fours that differ in coordinates 0 and 1 only; of the last four some may be missing.
@@ -146,7 +179,9 @@ def _xor(random: np.random.Generator, n: int, d: int, values: Values) -> Generat
     return Generated(X, y, tuple(truth))
 
 
-def _relu_features(random: np.random.Generator, n: int, d: int, values: Values) -> Generated:
+def _relu_features(
+    common: np.random.Generator, random: np.random.Generator, n: int, d: int, values: Values
+) -> Generated:
     """Rows with y f_c(x) ≥ gamma for c(u) = sign(⟨v₁, u⟩⟨v₂, u⟩), v₁ ⊥ v₂ random; rows 0 to 3 have exactly gamma."""
     gamma = float(values["gamma"])
 
@@ -154,7 +189,7 @@ def _relu_features(random: np.random.Generator, n: int, d: int, values: Values) 
         return _product_function(a, b)
 
     t = _increasing_root(lambda t: float(_product_function(np.array([t]), np.array([t]))[0]) - gamma)
-    X, y = _around_four_rows(random, "relu-features", n, d, t, gamma, function)
+    X, y = _around_four_rows(common, random, "relu-features", n, d, t, gamma, function)
     four = "rows 0 to 3 differ only in the signs of ⟨v₁, x⟩ and ⟨v₂, x⟩"
     return Generated(
         X,
@@ -168,7 +203,7 @@ def _relu_features(random: np.random.Generator, n: int, d: int, values: Values) 
     )
 
 
-def _conjugate(random: np.random.Generator, n: int, d: int, values: Values) -> Generated:
+def _conjugate(common: np.random.Generator, random: np.random.Generator, n: int, d: int, values: Values) -> Generated:
     """Rows with y f(x) ≥ gamma for a unit-norm f in the RKHS of κ^(L−1), the conjugate kernel of cao2020.
 
     With z_s = (s₁t, s₂t, the same rest) and g = ¼ Σ_s s₁s₂ κ(z_s, ·): f = g/‖g‖ and y_s f(z_s) = ‖g‖ for all
@@ -201,7 +236,7 @@ def _conjugate(random: np.random.Generator, n: int, d: int, values: Values) -> G
             total += sign * _conjugate_kernel(t * (first * a + second * b) + base, level)
         return total / (4 * gamma)
 
-    X, y = _around_four_rows(random, "conjugate", n, d, t, gamma, function)
+    X, y = _around_four_rows(common, random, "conjugate", n, d, t, gamma, function)
     four = "rows 0 to 3 differ only in the signs of ⟨v₁, x⟩ and ⟨v₂, x⟩"
     return Generated(
         X,
@@ -220,13 +255,13 @@ def _conjugate(random: np.random.Generator, n: int, d: int, values: Values) -> G
     )
 
 
-def _spread(random: np.random.Generator, n: int, d: int, values: Values) -> Generated:
+def _spread(common: np.random.Generator, random: np.random.Generator, n: int, d: int, values: Values) -> Generated:
     """Rows at least phi apart, drawn uniformly and kept if far from those before; rows 0 and 1 exactly phi apart.
 
     Labels are fair coins, but rows 0 and 1 have opposite ones.
     """
     phi = float(values["phi"])
-    v, w = _frame(random, d, 2)
+    v, w = _frame(common, d, 2)
     half = asin(phi / 2)
     X = np.empty((n, d))
     X[0], X[1] = np.cos(half) * v + np.sin(half) * w, np.cos(half) * v - np.sin(half) * w
@@ -255,7 +290,9 @@ def _spread(random: np.random.Generator, n: int, d: int, values: Values) -> Gene
     return Generated(X, y, (Truth("phi", phi, "exact", "rows 0 and 1 are phi apart, all others further"),))
 
 
-def _random_labels(random: np.random.Generator, n: int, d: int, values: Values) -> Generated:
+def _random_labels(
+    common: np.random.Generator, random: np.random.Generator, n: int, d: int, values: Values
+) -> Generated:
     """Uniform on the sphere; one half of the rows, chosen at random, is labelled +1."""
     X = _units(random, n, d)
     y = np.where(random.permutation(n) < n // 2, 1.0, -1.0)
@@ -287,6 +324,7 @@ def _increasing_root(function: Callable[[float], float]) -> float:
 
 
 def _around_four_rows(
+    common: np.random.Generator,
     random: np.random.Generator,
     name: str,
     n: int,
@@ -301,7 +339,7 @@ def _around_four_rows(
     uniform, the part of the rest along v₃ uniform, its remainder uniform in direction. (In d = 3, where there
     is no remainder, the part along v₃ is all of the rest, of either sign.)
     """
-    frame = np.stack(_frame(random, d, 3))
+    frame = np.stack(_frame(common, d, 3))
     planted = np.concatenate([t * _SIGNS, np.full((4, 1), sqrt(max(0.0, 1 - 2 * t * t)))], axis=1)
     kept = [np.empty((0, 3))]
     count = proposed = 0
@@ -404,10 +442,10 @@ def _rounded_down(value: float) -> float:
 
 
 GENERATORS: Mapping[str, Generator] = {
-    "sphere": Generator(_sphere, 2, 2, {"margin": Option(0.1, 0.0, 1.0, open_below=True, open_above=True)}),
+    "sphere": Generator(_sphere, 2, 2, {"margin": Option(0.1, 0.0, 1.0, open_below=True, open_above=True)}, 2),
     "xor": Generator(_xor, 4, 2, {}),
-    "relu-features": Generator(_relu_features, 4, 3, {"gamma": Option(0.05, 1e-5, 0.16)}),
-    "conjugate": Generator(_conjugate, 4, 3, {"gamma": Option(0.05, 1e-5, 0.25), "L": Option(2, 2, 16)}),
+    "relu-features": Generator(_relu_features, 4, 3, {"gamma": Option(0.05, 1e-5, 0.16)}, 4),
+    "conjugate": Generator(_conjugate, 4, 3, {"gamma": Option(0.05, 1e-5, 0.25), "L": Option(2, 2, 16)}, 4),
     "spread": Generator(_spread, 2, 2, {"phi": Option(0.5, 1e-6, 2.0)}),
-    "random-labels": Generator(_random_labels, 2, 2, {}),
+    "random-labels": Generator(_random_labels, 2, 2, {}, 0),
 }

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
+
 from boundcalc.data.bundled import BUNDLED, load_bundled
 from boundcalc.data.dataset import Dataset
 from boundcalc.data.files import SUFFIXES, load_file
-from boundcalc.data.generators import GENERATORS, generate
+from boundcalc.data.generators import GENERATORS, draw_more, generate
 from boundcalc.data.openml import PREFIX, NotFetchedError, load_openml
 from boundcalc.errors import InputError, UnknownNameError
 
@@ -33,6 +35,8 @@ def load(source: str, *, classes: tuple[str, str] | None = None, label: str | No
     Raises InputError for what is missing, cannot be read, or is refused by `make_dataset`; UnknownNameError
     (an InputError) offering the nearest names for a name that is none of these.
     """
+    if not source.strip():
+        raise InputError(f"data set {source!r} has no name; {_USE}")
     head, colon, options = source.partition(":")
     if source in BUNDLED:
         _refuse_label(source, label)
@@ -56,6 +60,15 @@ def load(source: str, *, classes: tuple[str, str] | None = None, label: str | No
     except NotFetchedError as error:
         reason = str(error).partition(";")[0]
         raise UnknownNameError("data set", source, (*BUNDLED, *GENERATORS), f"{_USE} ({reason})") from None
+
+
+def draw_fresh(source: str, count: int, random: np.random.Generator) -> Dataset | None:
+    """Draw `count` fresh samples of the law that the data set that `source` names was drawn from; None where unknown.
+
+    Known are the laws of the generators whose rows are independent of each other (apart from planted ones).
+    """
+    head, _, options = source.partition(":")
+    return draw_more(head, options, count, random) if head in GENERATORS else None
 
 
 def _refuse_label(source: str, label: str | None) -> None:

@@ -16,7 +16,8 @@ class Estimate:
 
     name: as in the command line (phi, lambda_0, R, …); symbol: as in the formulas. direction: "exact" (up
     to rounding), "lower" (value ≤ truth), "upper" (value ≥ truth), "bracket" (lower ≤ truth ≤ upper, both
-    given). method: how it was computed, in words. converged: whether the method did what it set out to do;
+    given). method: how it was computed, in words, with the confidence of ends
+    that rest on samples. converged: whether the method did what it set out to do;
     the value of an estimate that has not converged still errs only in the stated direction, but may be far
     off. rows: the rows of the data that attain the value, where there are such. seconds: what it cost; two
     estimates that differ in that alone are equal.

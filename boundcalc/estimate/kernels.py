@@ -402,7 +402,7 @@ class _ErrorBound:
     def step(
         self, rho: torch.Tensor, hidden: torch.Tensor | None, taken: bool, passing: torch.Tensor, sine: torch.Tensor
     ) -> None:
-        """One level up: `passing` is κ0, `taken` whether H takes ρ up. Near pairs err less than the least sine gives."""
+        """One level up: `passing` is κ0, `taken` whether H takes ρ up. Near pairs err less than the least sine says."""
         slope = 1 / sine.clamp(min=_LEAST_SINE)
         kappa = self.rho * slope / math.pi + 4 * _UNIT
         below, error = (hidden, self.hidden) if hidden is not None else (torch.zeros_like(rho), self.hidden)
@@ -413,7 +413,9 @@ class _ErrorBound:
 
     def of(self, kernel: Kernel, values: torch.Tensor) -> torch.Tensor:
         """Bound on the error of the kernel's values."""
-        return abs(kernel.output) * self.rho + kernel.hidden * self.hidden + 4 * _UNIT * (values.abs() + 1)
+        # |hidden·H| is no more than the value and the other two terms: relative, as κ^(l) falls like 2^−l.
+        terms = values.abs() + 2 * (abs(kernel.output) + abs(kernel.constant))
+        return abs(kernel.output) * self.rho + kernel.hidden * self.hidden + 4 * _UNIT * terms
 
 
 def _levels(layers: int, parameterisation: str) -> int:

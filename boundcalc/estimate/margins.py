@@ -36,6 +36,7 @@ _ROUNDED = (0.4, 0.4, 0.2, 0.2, *[0.1] * 8)  # μ as a share of E‖h‖, step b
 _AVERAGED = 8
 _LEARNT_WORK, _MOST_LEARNT, _LEAST_LEARNT = 2**32, 2**16, 2**12  # n² × pairs of directions to learn p from
 _FRESH_WORK, _MOST_FRESH = 2**28, 2**20  # n × pairs of fresh directions
+_MOST_LEVELS = 1000  # κ^(l) ≤ 2^−l: further on, its entries are no normal numbers any more
 _UNIT = 2.0**-53
 _ROUNDING = 1e-12  # of means of float64 numbers of at most a few units
 
@@ -89,9 +90,12 @@ def gamma_conjugate_kernel(X: Matrix, y: Vector, levels: int, *, device: str = "
     """Bracket γ of cao2020, Assumption 3.4, in κ^(levels), levels = L − 1; value: the lower end.
 
     The ends are the primal and the dual value of the hard margin without an offset, each moved by what rounding
-    of the kernel and of the sums can amount to. O(n³) time and a few n × n matrices.
+    of the kernel and of the sums can amount to. O(n³) time and a few n × n matrices. At most 1000 levels.
     """
     start = time.perf_counter()
+    if levels > _MOST_LEVELS:
+        raise InputError(f"L = {levels + 1}: κ^(L−1) is at most 2^−{levels}, too little for float64; give L ≤ "
+                         f"{_MOST_LEVELS + 1}")  # fmt: skip
     rows, labels = _checked(X, y, copies=4)
     kernel = Kernel.conjugate(levels)
     gram = kernel_matrix(rows, kernel, device=device)

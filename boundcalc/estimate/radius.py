@@ -104,8 +104,7 @@ def certify_radius(
     Raises InputError for ε or max_steps not positive, a scale of the network other than m^α, labels other
     than ±1, and everything that `DenseEngine` refuses.
     """
-    if not (epsilon > 0 and math.isfinite(epsilon)):
-        raise InputError(f"epsilon = {epsilon!r}; use a positive number")
+    needed = needed_margin(epsilon)
     if max_steps < 1:
         raise InputError(f"max_steps = {max_steps!r}; use a whole number ≥ 1")
     scale = float(network.width) ** alpha
@@ -120,7 +119,6 @@ def certify_radius(
     check_trials(seed, trials)
     at = resolve_device(str(device))
     inputs = torch.tensor(X, dtype=torch.float64, device=at)
-    needed = _needed_margin(epsilon)
     group = _group_size(network, X.shape[0], dtype, at)
 
     parts = []
@@ -154,8 +152,13 @@ def certify_radius(
     )
 
 
-def _needed_margin(epsilon: float) -> float:
-    """Return z* with log(1 + e^{−z*}) = ε: −log(e^ε − 1), without overflow for large ε."""
+def needed_margin(epsilon: float) -> float:
+    """Return z* with log(1 + e^{−z*}) = ε: −log(e^ε − 1), without overflow for large ε.
+
+    Raises InputError for an ε that is not a positive finite number.
+    """
+    if not (epsilon > 0 and math.isfinite(epsilon)):
+        raise InputError(f"epsilon = {epsilon!r}; use a positive number")
     return -(epsilon + math.log(-math.expm1(-epsilon)))
 
 

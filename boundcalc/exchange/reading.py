@@ -37,6 +37,7 @@ from boundcalc.theorem import (
     Relation,
     Setting,
     Theorem,
+    Weaker,
 )
 
 DEPTHS = {"weight matrices": WEIGHT_MATRICES, "hidden layers": HIDDEN_LAYERS, "two-layer": TWO_LAYER}
@@ -45,7 +46,7 @@ GROUPS: Mapping[str, type[Bound]] = {"conditions": Condition, "prescriptions": P
 
 PAPER = ("authors", "title", "venue", "version")
 SETTING = ("network", "init", "loss", "algorithm", "depth")
-_HYPOTHESIS = ("name", "statement", "symbol")
+_HYPOTHESIS = ("name", "statement", "symbol", "measure", "weaker")
 _NEEDED = ("key", "title", "paper", "at", "setting")
 _THEOREM = (*_NEEDED, "reading", "provenance", "hypotheses", *GROUPS, "supplies", "constants", "notes", "derivation")
 _BOUND = ("bound", "rising", "falling", "note", "provenance")
@@ -115,7 +116,11 @@ def _setting(_: str, node: Node) -> Setting:
 def _hypothesis(_: str, node: Node) -> Hypothesis:
     fields = node.fields(_HYPOTHESIS, required=("name", "statement"))
     symbol = read_symbol(fields["symbol"]) if "symbol" in fields else None
-    return Hypothesis(fields["name"].text(), fields["statement"].text(), symbol)
+    for name in ("measure", "weaker"):
+        if name in fields and symbol is None:
+            fields[name].fail('this is about the symbol that the assumption brings in; name that, as symbol = "gamma"')
+    measure, weaker = text_of(fields, "measure"), choice_of(fields, "weaker", Weaker, "smaller")
+    return Hypothesis(fields["name"].text(), fields["statement"].text(), symbol, measure, weaker)
 
 
 def _theorem(node: Node, shared: _Shared) -> Theorem:

@@ -56,6 +56,8 @@ def _tables(theorems: tuple[Theorem, ...]) -> Iterator[str]:
         facts = {field: getattr(hypothesis, field) for field in ("name", "statement")}
         if hypothesis.symbol is not None:
             facts["symbol"] = show_formula(hypothesis.symbol)
+        facts |= {"measure": hypothesis.measure} if hypothesis.measure else {}
+        facts |= {"weaker": hypothesis.weaker} if hypothesis.weaker != "smaller" else {}
         yield _table(f"[hypothesis.{_key(name)}]", facts)
     for theorem in theorems:
         yield from _theorem_tables(theorem, settings, hypotheses)

@@ -13,7 +13,7 @@ from boundcalc.constants import ConstantUse, HiddenConstant
 from boundcalc.notation import LATEX_RELATIONS, RELATIONS, bound_latex, bound_mathml, bound_text, latex, text
 from boundcalc.numerics import Scaled
 from boundcalc.query import Reply
-from boundcalc.solving import Assumed, End, Solution
+from boundcalc.solving import UNANSWERED, Assumed, End, Measured, Solution
 from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.theorem import Bound, Catalogue, Guarantee, Theorem
 
@@ -40,6 +40,28 @@ def constants_json(constants: Iterable[ConstantUse]) -> list[dict[str, Any]]:
             "direction": use.direction,
         }
         for use in constants
+    ]
+
+
+def measured_json(measured: Iterable[Measured]) -> list[dict[str, Any]]:
+    """The inputs that were measured of data, and where each comes from."""
+    return [
+        {
+            "name": one.name,
+            "value": None if one.value is None else json_number(one.value),
+            "estimate": one.estimate,
+            "direction": one.direction,
+            "source": one.source,
+            "method": one.method,
+            "end": one.end,
+            "lower": one.lower,
+            "upper": one.upper,
+            "at": {name: json_number(value) for name, value in one.at},
+            "safe": one.safe,
+            "why": one.why,
+            "converged": one.converged,
+        }
+        for one in measured
     ]
 
 
@@ -76,6 +98,7 @@ def solution_json(solution: Solution) -> dict[str, Any]:
             **{name: text(expr) for name, expr in solution.formulas.items()},
         },
         "assumed": {assumed.name: json_number(assumed.value) for assumed in solution.assumed},
+        "measured": measured_json(solution.measured),
         "unused": list(solution.unused),
         "constants": constants_json(solution.constants),
         "policy": solution.policy,
@@ -112,6 +135,8 @@ def _value(solution: Solution) -> str:
     """The value as a table shows it."""
     if solution.status == "empty":
         return f"none: no admissible {solution.symbol.name}"
+    if solution.status == "premise unmet":
+        return "none: premise unmet"
     if solution.status == "all":
         return "any"
     shown = _grouped(solution.number)
@@ -128,38 +153,35 @@ def _assumed(assumed: Assumed) -> str:
     return f"{assumed.name}={assumed.text}" + ("" if assumed.why == "default" else f" ({assumed.why})")
 
 
+def _measured(measured: Measured) -> str:
+    return f"{measured.name}={measured.text}" + ("" if measured.safe else " (not on the safe side)")
+
+
 def reply_text(reply: Reply) -> str:
-    """An answered query as a table, and below it what was assumed and how to set it."""
+    """An answered query as a table, and below it what was measured, what was assumed, and how to set it."""
     from tabulate import tabulate  # Only here: most answers are no tables, and it takes its time to import.
 
     given = ", ".join(f"{name} = {show_fraction(value)}" for name, value in reply.inputs.items())
-    lines = [f"{reply.request.quantity} for {given or 'default inputs'}", ""]
+    sources = dict.fromkeys(one.source for solution in reply.answers for one in solution.measured)
+    on = "".join(f", on {source}" for source in sources)
+    lines = [f"{reply.request.quantity} for {given or 'default inputs'}{on}", ""]
+    columns = ["statement", "formula, given numbers put in", "value", "measured", "assumed", "constants", "provenance"]
     rows = [
-        (
-            solution.theorem.key + (" (unfolded)" if solution.theorem.reading == "unfolded" else ""),
-            _wrap(formula(solution), 38),
-            _wrap(_value(solution), 24),
-            _wrap("\n".join(_assumed(assumed) for assumed in solution.assumed) or "nothing", 22),
-            _wrap(_short_constants(solution), 16),
-            _wrap(_provenance(solution), 13),
-        )
+        {
+            "statement": solution.theorem.key + (" (unfolded)" if solution.theorem.reading == "unfolded" else ""),
+            "formula, given numbers put in": _wrap(formula(solution), 38),
+            "value": _wrap(_value(solution), 24),
+            "measured": _wrap("\n".join(map(_measured, solution.measured)) or "nothing", 24),
+            "assumed": _wrap("\n".join(map(_assumed, solution.assumed)) or "nothing", 22),
+            "constants": _wrap(_short_constants(solution), 16),
+            "provenance": _wrap(_provenance(solution), 13),
+        }
         for solution in reply.answers
     ]
-    lines.append(
-        tabulate(
-            rows,
-            headers=[
-                "statement",
-                "formula, given numbers put in",
-                "value",
-                "assumed",
-                "constants",
-                "provenance",
-            ],
-            tablefmt="simple_grid",
-            disable_numparse=True,
-        )
-    )
+    headers = [column for column in columns if sources or column != "measured"]
+    cells = [[row[header] for header in headers] for row in rows]
+    lines.append(tabulate(cells, headers=headers, tablefmt="simple_grid", disable_numparse=True))
+    lines += _measured_legend(reply.answers)
     assumed = any(solution.assumed for solution in reply.answers)
     lines += ["", "Assumed inputs, each set by adding it to the query:" if assumed else "No input was assumed."]
     for name in dict.fromkeys(a.name for solution in reply.answers for a in solution.assumed):
@@ -182,6 +204,24 @@ def reply_text(reply: Reply) -> str:
             notes.setdefault(note, []).append(solution.theorem.key)
     lines += [f"{', '.join(dict.fromkeys(keys))}: {note}" for note, keys in notes.items()]
     return "\n".join(lines)
+
+
+def _measured_legend(answers: tuple[Solution, ...]) -> list[str]:
+    """What was measured of the data, of which statements it is an input, and how it was measured."""
+    users: dict[Measured, list[str]] = {}
+    for solution in answers:
+        for one in solution.measured:
+            users.setdefault(one, []).append(solution.theorem.key)
+    lines: list[str] = []
+    for source in dict.fromkeys(one.source for one in users):
+        lines += ["", f"Measured on {source}, each set otherwise by adding it to the query:"]
+        for one, keys in users.items():
+            several = len({other.value for other in users if other.name == one.name}) > 1
+            of = f" in {', '.join(dict.fromkeys(keys))}" if several else ""
+            lines += textwrap.wrap(
+                f"  {_measured(one)}{of}: {one.origin}", WIDTH, subsequent_indent="    ", break_on_hyphens=False
+            )
+    return lines
 
 
 def _depth_legend(answers: tuple[Solution, ...]) -> list[str]:
@@ -228,7 +268,7 @@ def _wrap(line: str, width: int) -> str:
     )
 
 
-_NO_VALUE = ("empty", "all")
+_NO_VALUE = (*UNANSWERED, "all")
 
 
 def _proven(solution: Solution) -> str:
@@ -262,9 +302,14 @@ def solution_text(solution: Solution) -> str:
             rows.append(("binding", f"at {_grouped(end.number)}: {end.binding}"))
     if solution.binding and solution.lower is None and solution.upper is None:
         rows.append(("binding", solution.binding))
-    given = [f"{name}={show_fraction(value)}" for name, value in solution.inputs.items()]
+    measured = {one.name for one in solution.measured}
+    given = [f"{name}={show_fraction(value)}" for name, value in solution.inputs.items() if name not in measured]
     given += [f"{name}={text(expr)}" for name, expr in solution.formulas.items()]
     rows.append(("given", ", ".join(given) or "nothing"))
+    rows += [
+        ("measured", f"{_measured(one)}: {VOCABULARY[one.name].meaning}; on {one.source}, {one.origin}")
+        for one in solution.measured
+    ]
     rows += [
         ("assumed", f"{_assumed(assumed)}: {VOCABULARY[assumed.name].meaning}; {assumed.how}")
         for assumed in solution.assumed
@@ -366,7 +411,10 @@ def theorem_text(theorem: Theorem) -> str:
         ("algorithm", setting.algorithm),
         ("depth", setting.depth.counts),
     ]
-    rows += [("hypothesis", f"{h.name}: {h.statement}") for h in theorem.hypotheses]
+    rows += [
+        ("hypothesis", f"{h.name}: {h.statement}" + (f" [measured by {h.measure}]" if h.measure else ""))
+        for h in theorem.hypotheses
+    ]
     rows += [("condition", _bound_line(bound)) for bound in theorem.conditions]
     rows += [("prescription", _bound_line(bound)) for bound in theorem.prescriptions]
     rows += [("guarantee", _bound_line(bound)) for bound in theorem.guarantees]
@@ -418,7 +466,13 @@ def theorem_json(theorem: Theorem) -> dict[str, Any]:
             "depth": theorem.setting.depth.counts,
         },
         "hypotheses": [
-            {"name": h.name, "statement": h.statement, "symbol": h.symbol.name if h.symbol else None}
+            {
+                "name": h.name,
+                "statement": h.statement,
+                "symbol": h.symbol.name if h.symbol else None,
+                "measure": h.measure or None,
+                "weaker": h.weaker if h.symbol else None,
+            }
             for h in theorem.hypotheses
         ],
         "conditions": bounds(theorem.conditions),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from tabulate import tabulate
@@ -13,8 +15,15 @@ from boundcalc.estimate import Estimate
 _SIDES = {"exact": "exact", "lower": "at least", "upper": "at most", "bracket": "between"}
 
 
-def data_text(data: Dataset, estimates: Iterable[Estimate]) -> str:
-    """A data set's size and labels, what is known of it by construction, and a table of the estimates."""
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def data_text(data: Dataset, estimates: Iterable[Estimate], refused: Mapping[str, str] = _NOTHING) -> str:
+    """A data set's size and labels, what is known of it by construction, a table of the estimates, and their methods.
+
+    `refused`: what could not be measured, and why.
+    """
+    estimates = tuple(estimates)
     positive = int((data.y > 0).sum())
     minus, plus = data.labels
     lines = [
@@ -35,9 +44,10 @@ def data_text(data: Dataset, estimates: Iterable[Estimate]) -> str:
         )
         for found in estimates
     ]
+    left_out = [f"not measured: {name}: {reason}" for name, reason in refused.items()]
     table = tabulate(rows, headers=("measured", "value", "truth", "converged", "time"), disable_numparse=True)
     methods = [f"{found.name}: {found.method}" for found in estimates]
-    return "\n".join([*lines, "", table, "", *methods])
+    return "\n".join([*lines, "", table, "", *methods, *left_out])
 
 
 def _fact_side(direction: str) -> str:
@@ -51,8 +61,13 @@ def _between(found: Estimate) -> str:
     return _SIDES[found.direction]
 
 
-def data_json(data: Dataset, estimates: Iterable[Estimate]) -> dict[str, Any]:
-    """The JSON object of a data set and its estimates."""
+def _finite(value: float | None) -> float | None:
+    """A JSON number; JSON has none that are not finite."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def data_json(data: Dataset, estimates: Iterable[Estimate], refused: Mapping[str, str] = _NOTHING) -> dict[str, Any]:
+    """The JSON object of a data set, its estimates, and what could not be measured; ends that are infinite are null."""
     return {
         "source": data.name,
         "n": data.n,
@@ -66,9 +81,9 @@ def data_json(data: Dataset, estimates: Iterable[Estimate]) -> dict[str, Any]:
             {
                 "name": found.name,
                 "symbol": found.symbol,
-                "value": found.value,
-                "lower": found.lower,
-                "upper": found.upper,
+                "value": _finite(found.value),
+                "lower": _finite(found.lower),
+                "upper": _finite(found.upper),
                 "direction": found.direction,
                 "method": found.method,
                 "converged": found.converged,
@@ -76,4 +91,5 @@ def data_json(data: Dataset, estimates: Iterable[Estimate]) -> dict[str, Any]:
             }
             for found in estimates
         ],
+        "not_measured": dict(refused),
     }

@@ -6,7 +6,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from boundcalc.solving import Solution
 from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.verify.case import show_bytes
 from boundcalc.verify.checks import Check, Picture
+from boundcalc.verify.probes import Probe
 from boundcalc.verify.runner import Result
 from boundcalc.verify.statistics import CONFIDENCE
 
@@ -57,12 +58,14 @@ def _check_json(check: Check) -> dict[str, Any]:
 
 
 def _prescribed_json(solution: Solution) -> int | str | None:
+    if solution.status == "empty":
+        return None
     if solution.value is None:
         return f"10^{solution.log10:.12g}"
     return int(solution.value) if solution.value.isdigit() else solution.value
 
 
-def verification_json(result: Result) -> dict[str, Any]:
+def verification_json(result: Result, probes: Sequence[Probe] = ()) -> dict[str, Any]:
     """The object of report.json; numbers that do not exist (an infinite loss, a step never reached) are null."""
     case, prescribed, reach = result.case, result.prescribed, result.reach
     solutions = prescribed.solutions
@@ -78,7 +81,7 @@ def verification_json(result: Result) -> dict[str, Any]:
         "trials": len(result.trained),
         "interval": list(result.interval),
         "confidence": CONFIDENCE,
-        "required": 1 - case.number("delta"),
+        "required": float(1 - case.failure),
         "prescribed": {name: _prescribed_json(solution) for name, solution in solutions.items()},
         "formulas": {name: [bound_text(b) for b in solution.bounds] for name, solution in solutions.items()},
         "out_of_reach": (
@@ -98,6 +101,7 @@ def verification_json(result: Result) -> dict[str, Any]:
             {"name": p.name, "met": p.met, "certified": p.certified, "evidence": p.evidence} for p in result.premises
         ],
         "checks": [_check_json(check) for check in result.conclusion.checks],
+        "probes": [_probe_json(probe) for probe in probes],
         "constants": constants_json(result.constants),
         "policy": case.policy.name + "".join(f", {use.name} chosen from {_of_the_run(use)}" for use in result.chosen),
         "inputs": {name: json_number(value) for name, value in inputs.items()}
@@ -130,6 +134,20 @@ def verification_json(result: Result) -> dict[str, Any]:
     }
 
 
+def _probe_json(probe: Probe) -> dict[str, Any]:
+    return {
+        "quantity": VOCABULARY[probe.name].quantity,
+        "symbol": probe.name,
+        "factor": float(probe.factor),
+        "value": probe.value,
+        "successes": probe.successes,
+        "undecided": probe.undecided,
+        "trials": probe.trials,
+        "interval": None if probe.interval is None else list(probe.interval),
+        "problem": probe.problem or None,
+    }
+
+
 def _of_the_run(use: ConstantUse) -> str:
     """What a constant was chosen from, from the words that say so."""
     return use.origin.removeprefix("chosen so that ").removesuffix(" suffices")
@@ -142,27 +160,48 @@ def verdict_line(result: Result) -> str:
     return (
         f"{result.case.theorem.key}: {result.verdict}: {result.successes} of {len(result.trained)} inits "
         f"{result.conclusion.success}{undecided}; success probability in [{low:.4f}, {high:.4f}] ({CONFIDENCE:.0%}), "
-        f"required ≥ {1 - result.case.number('delta'):g}"
+        f"required ≥ {float(1 - result.case.failure):g}"
     )
+
+
+def probe_line(probes: Sequence[Probe]) -> str:
+    """What became of the probes, in one line."""
+    parts = [
+        f"{probe.name}×{show_fraction(probe.factor)} {probe.successes} of {probe.trials}"
+        if not probe.problem
+        else f"{probe.name}×{show_fraction(probe.factor)} could not be run"
+        for probe in probes
+    ]
+    return f"both sides: {', '.join(parts)} inits succeeded"
 
 
 def width_line(result: Result) -> str:
     """The prescribed width, and what became of it, in one line."""
-    case, width = result.case, result.prescribed.solutions["width"]
+    case, width = result.case, result.prescribed.solutions.get("width")
+    if width is None:
+        return f"no width is prescribed; run at width {case.width}"
     found = ", ".join(f"{name} = {show_fraction(value)}" for name, value in result.prescribed.found.items())
-    line = f"prescribed width m ≥ {width.number}" + (f" at {found}" if found else "")
-    if width.value is not None and int(width.value) <= case.width:
+    if width.status == "empty":
+        return f"no width satisfies every condition at {found}; run at width {case.width}{_suffices(result)}"
+    line = f"prescribed width m ≥ {width.number}" + (f" and ≤ {width.upper.number}" if width.upper else "")
+    line += f" at {found}" if found else ""
+    below = width.upper is None or math.log10(case.width) <= width.upper.log10
+    if width.value is not None and int(width.value) <= case.width and below:
         return f"{line}: width {case.width} satisfies it"
     available = show_bytes(result.reach.bytes_available)
     reach = "within reach" if result.reach.fits else "out of reach here"
     line += f": {reach} ({result.reach.bytes_needed} of weights a network, {available} available)"
-    line += f"; trained at width {case.width}"
+    return f"{line}; trained at width {case.width}{_suffices(result)}"
+
+
+def _suffices(result: Result) -> str:
+    """At which constants the width of the run satisfies the conditions, in words."""
     if not result.chosen:
-        return f"{line}, which does not suffice at the constants given"
+        return ", which does not suffice at the constants given"
     sides = [
         f"{use.name} {'≥' if use.direction == 'small' else '≤'} {show_fraction(use.value)}" for use in result.chosen
     ]
-    return f"{line}, which suffices if {' and '.join(sides)}"
+    return f", which suffices if {' and '.join(sides)}"
 
 
 def _figures(result: Result) -> dict[str, str]:
@@ -227,9 +266,9 @@ def _cell(value: Any) -> str:
     return _show(value) if isinstance(value, float) or value is None else str(value)
 
 
-def write_reports(result: Result, folder: Path) -> tuple[Path, ...]:
+def write_reports(result: Result, folder: Path, probes: Sequence[Probe] = ()) -> tuple[Path, ...]:
     """Write report.json, report.md and report.html into the run's folder; each file appears whole or not at all."""
-    facts = verification_json(result)
+    facts = verification_json(result, probes)
     context = {
         "facts": facts,
         "verdict_line": verdict_line(result),

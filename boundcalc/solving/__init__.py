@@ -7,14 +7,18 @@ true, and substituted back.
 
 from boundcalc.solving.context import IncompleteError, check_inputs
 from boundcalc.solving.evaluation import UNIT, bound_holds, evaluate, quantity_symbols
+from boundcalc.solving.facts import Facts, Measured
 from boundcalc.solving.inversion import solve
-from boundcalc.solving.solution import Assumed, End, Solution
+from boundcalc.solving.solution import UNANSWERED, Assumed, End, Solution
 
 __all__ = [
+    "UNANSWERED",
     "UNIT",
     "Assumed",
     "End",
+    "Facts",
     "IncompleteError",
+    "Measured",
     "Solution",
     "bound_holds",
     "check_inputs",

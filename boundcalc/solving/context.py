@@ -1,4 +1,4 @@
-"""The values that go into one answer, and where each came from: given, supplied, prescribed, or assumed."""
+"""The values that go into one answer, and where each came from: given, measured, supplied, prescribed, or assumed."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from boundcalc.numerics import (
 from boundcalc.parsing import Number, exact
 from boundcalc.solving.admissible import Edge, Inequality, admissible
 from boundcalc.solving.ends import domain_of, end_of, log_range
+from boundcalc.solving.facts import Facts, Measured, UnmetPremiseError
 from boundcalc.solving.solution import Assumed, End, combined, show_value
 from boundcalc.symbols import VOCABULARY, L, lookup, n, show_fraction, symbol_of
 from boundcalc.theorem import Bound, Condition, Guarantee, Prescription, Relation, Theorem
@@ -145,10 +146,11 @@ def demand(bound: Bound, own: bool = True) -> Relation:
 class Context:
     """The values that go into one answer, and where each came from.
 
-    Formulas that were given are put into the statement at once: `theorem` is what is left to evaluate.
+    Formulas that were given are put into the statement at once: `theorem` is what is left to evaluate. What the data
+    count is an input from the start, unless it is given; what is measured of them, once it is needed.
     """
 
-    def __init__(self, theorem: Theorem, given: Given, policy: ConstantPolicy) -> None:
+    def __init__(self, theorem: Theorem, given: Given, policy: ConstantPolicy, facts: Facts | None = None) -> None:
         numbers: dict[str, Number] = {}
         formulas: dict[str, sympy.Expr] = {}
         for name, value in given.items():
@@ -170,10 +172,48 @@ class Context:
         self.used: set[str] = set()
         self.assumed: list[Assumed] = []
         self.constants: list[ConstantUse] = []
+        self.facts = facts
+        self.measured: dict[str, Measured] = {}
+        occurring = {*self.theorem.symbols, *(s for expr in self.formulas.values() for s in expr.free_symbols)}
+        for one in facts.counted if facts else ():
+            if VOCABULARY[one.name].expr in occurring - self.given:
+                self._take(one)
+
+    def release(self, unknown: sympy.Symbol) -> None:
+        """Leave open what is asked for, though the data tell it."""
+        if self.measured.pop(unknown.name, None):
+            del self.inputs[unknown.name]
+
+    def _take(self, measured: Measured) -> None:
+        self.measured[measured.name] = measured
+        if measured.value is None:
+            self.used.add(measured.name)
+            raise UnmetPremiseError(measured)
+        self.inputs[measured.name] = VOCABULARY[measured.name].check(measured.value)
+
+    def _needs(self, symbol: sympy.Symbol) -> frozenset[str] | None:
+        """The inputs that measuring a symbol depends on; None where it is not measured."""
+        return self.facts.needs(self.theorem, symbol) if self.facts and symbol not in self.given else None
+
+    def _measure(self, symbol: sympy.Symbol, needs: frozenset[str], pending: frozenset[sympy.Symbol]) -> None:
+        assert self.facts is not None
+        depends = {VOCABULARY[name].expr for name in needs}
+        for other in depends & (pending | self.formulas.keys()):
+            how = "given as a formula" if other in self.formulas else "not fixed here"
+            raise InputError(f"{symbol.name} is measured at a value of {other.name}, which is {how}; "
+                             f"give {symbol.name}=…")  # fmt: skip
+        self.fill(depends, pending)
+        at: dict[str, Fraction] = {}
+        for other in depends:
+            value = self.values[other]
+            if isinstance(value, sympy.Expr):  # supplied by the statement
+                value = self._rounded(other, value, "up", self.values)
+            at[other.name] = value if isinstance(value, Fraction) else Fraction(str(value))
+        self._take(self.facts.measured(self.theorem, symbol, at))
 
     @property
     def given(self) -> set[sympy.Symbol]:
-        """The symbols that were given, as numbers or as formulas."""
+        """The symbols that were given, as numbers or as formulas, or measured."""
         return {VOCABULARY[name].expr for name in self.inputs} | self.formulas.keys()
 
     def inequality(self, bound: Bound, relation: str = "") -> Inequality:
@@ -246,6 +286,8 @@ class Context:
                 self._fill_one(symbol, unknown)
 
     def _fill_one(self, symbol: sympy.Symbol, unknown: frozenset[sympy.Symbol]) -> None:
+        if (needs := self._needs(symbol)) is not None:
+            self._measure(symbol, needs, unknown | {symbol})
         if symbol.name in self.inputs:
             self.used.add(symbol.name)
             self.values[symbol] = self.inputs[symbol.name]
@@ -279,9 +321,9 @@ class Context:
     def own(self, symbol: sympy.Symbol, pending: frozenset[sympy.Symbol]) -> tuple[Bound, ...]:
         """The statement's own bounds on an input that was not given, if they can be evaluated.
 
-        Never on n: how many examples there are is a fact of the user's data, not a choice.
+        Never on n, nor on what is measured: how many examples there are is a fact of the user's data, not a choice.
         """
-        if symbol == n:
+        if symbol == n or self._needs(symbol) is not None:
             return ()
         bounds = tuple(b for b in self.theorem.bounds_on(symbol) if not isinstance(b, Guarantee))
         return () if any(b.expr.free_symbols & (pending - {symbol}) for b in bounds) else bounds

@@ -14,7 +14,8 @@ from boundcalc.numerics import Values, holds
 from boundcalc.solving.answer import Answer, admitted
 from boundcalc.solving.context import Context, Given, positive
 from boundcalc.solving.ends import domain_end, domain_of, explicit_end
-from boundcalc.solving.solution import End, Solution, combined
+from boundcalc.solving.facts import Facts, UnmetPremiseError
+from boundcalc.solving.solution import UNANSWERED, End, Solution, combined
 from boundcalc.symbols import QUANTITIES, lookup, m, symbol_of
 from boundcalc.theorem import Bound, Guarantee, Theorem
 
@@ -63,6 +64,7 @@ def evaluate(
     policy: ConstantPolicy = UNIT,
     *,
     strict: bool = False,
+    facts: Facts | None = None,
 ) -> Solution:
     """Evaluate one quantity of a statement.
 
@@ -74,6 +76,11 @@ def evaluate(
             (hidden layers) is converted to the statement's own depth.
         policy: where the values of hidden constants come from.
         strict: refuse to assume an input, or a constant's unit value.
+        facts: data from which inputs that are not given are taken, where they determine them; see
+            `boundcalc.measuring`.
+
+    Returns:
+        The answer; `premise unmet` where the data do not show that an assumption holds.
 
     Raises:
         InputError: a value outside its symbol's domain, or an unknown name.
@@ -81,9 +88,16 @@ def evaluate(
         NumericsError: the bound has no finite positive value at these inputs.
     """
     name, symbols = quantity_symbols(theorem, quantity)
-    symbol = symbols[0]
-    context = Context(theorem, given, policy)
-    theorem = context.theorem
+    context = Context(theorem, given, policy, facts)
+    context.release(symbols[0])
+    try:
+        return _evaluated(context, name, symbols, strict)
+    except UnmetPremiseError as unmet:
+        return unanswered(context, name, symbols[0], context.theorem.bounds_on(symbols[0]), unmet)
+
+
+def _evaluated(context: Context, name: str, symbols: tuple[sympy.Symbol, ...], strict: bool) -> Solution:
+    symbol, theorem = symbols[0], context.theorem
     bounds = theorem.bounds_on(symbol)
     caps = tuple(
         bound for bound in theorem.conditions if symbol == m != bound.symbol and context.inequality(bound).has(symbol)
@@ -119,6 +133,20 @@ def evaluate(
     return solution_of(context, name, symbol, answer, bounds, provenance, unmet, tuple(notes))
 
 
+def unanswered(
+    context: Context,
+    quantity: str,
+    symbol: sympy.Symbol,
+    bounds: tuple[Bound, ...],
+    unmet: UnmetPremiseError,
+    solved: sympy.Basic | None = None,
+) -> Solution:
+    """The answer where an assumption is not shown to hold for the data."""
+    provenance = next((bound.provenance for bound in bounds if bound.provenance), context.theorem.provenance)
+    answer = Answer("premise unmet", bounds[0].relation)
+    return solution_of(context, quantity, symbol, answer, bounds, provenance, (str(unmet),), (), solved)
+
+
 def _from_below(symbol: sympy.Symbol, answer: Answer, several: bool) -> Answer:
     """The answer read as that to "how large must it be": where nothing binds from below, the domain begins it."""
     least = domain_end(domain_of(symbol).lower or Fraction(1))
@@ -152,7 +180,7 @@ def solution_of(
     """The answer with everything that went into it."""
     theorem = context.theorem
     ranged = answer.status in ("interval", "empty")
-    main = answer.main if answer.status != "empty" else None
+    main = answer.main if answer.status not in UNANSWERED else None
     shown = main or answer.outside
     return Solution(
         theorem=theorem,
@@ -166,7 +194,7 @@ def solution_of(
         bounds=bounds,
         inputs={key: value for key, value in context.inputs.items() if key in context.used},
         assumed=tuple(context.assumed),
-        unused=tuple(key for key in context.inputs if key not in context.used),
+        unused=tuple(key for key in context.inputs if key not in context.used and key not in context.measured),
         constants=tuple(context.constants),
         policy=context.policy.name,
         provenance=provenance,
@@ -177,4 +205,5 @@ def solution_of(
         solved=solved,
         unmet=unmet,
         notes=tuple(dict.fromkeys((*notes, *context.fractional, *theorem.notes))),
+        measured=tuple(one for name, one in context.measured.items() if name in context.used),
     )

@@ -13,7 +13,8 @@ from boundcalc.notation import RELATIONS, bound_text, text
 from boundcalc.solving.admissible import Inequality
 from boundcalc.solving.answer import admitted, equal
 from boundcalc.solving.context import Context, Given, demand
-from boundcalc.solving.evaluation import UNIT, evaluate, solution_of
+from boundcalc.solving.evaluation import UNIT, evaluate, solution_of, unanswered
+from boundcalc.solving.facts import Facts, UnmetPremiseError
 from boundcalc.solving.solution import Solution
 from boundcalc.symbols import ALIASES, L, lookup, symbol_of
 from boundcalc.theorem import Bound, Condition, Guarantee, Prescription, Theorem
@@ -26,6 +27,7 @@ def solve(
     policy: ConstantPolicy = UNIT,
     *,
     strict: bool = False,
+    facts: Facts | None = None,
 ) -> Solution:
     """Solve a statement's inequalities for any symbol in them.
 
@@ -40,26 +42,44 @@ def solve(
         given: as for `evaluate`; `{"width": 10**6}` fixes m.
         policy: where the values of the other hidden constants come from.
         strict: refuse to assume an input, or a constant's unit value.
+        facts: data from which inputs that are not given are taken, as for `evaluate`.
 
     Returns:
         A `Solution` whose quantity is the unknown. `ok`: one condition, inverted. `half-line`, `interval`, `all`,
         `empty`: what the conditions admit; of several pieces the one at the largest values, the others in a note.
+        `premise unmet` where the data do not show that an assumption holds.
 
     Raises:
         InputError: a value outside its domain, an unknown name, or nothing given that the unknown would follow from.
         IncompleteError: `strict`, and something would have had to be assumed.
         NumericsError: an inequality is undefined at these inputs.
     """
-    context = Context(theorem, given, policy)
+    context = Context(theorem, given, policy, facts)
     symbol = _unknown(context, unknown)
+    context.release(symbol)
     if symbol in context.given:
         raise InputError(f"{symbol.name} is what is solved for; do not give it, or solve for another symbol")
     if {symbol.name, f"{theorem.key}:{symbol.name}"} & policy.values.keys():
         raise InputError(f"{symbol.name} is what is solved for; do not set it")
     if any(isinstance(bound, Guarantee) for bound in theorem.bounds_on(symbol)):
-        return evaluate(theorem, symbol.name, given, policy, strict=strict)
-    theorem = context.theorem
+        return evaluate(theorem, symbol.name, given, policy, strict=strict, facts=facts)
     inequalities, roots, bounds, notes = _inequalities_in(symbol, context)
+    try:
+        return _solved(context, symbol, inequalities, roots, bounds, notes, strict)
+    except UnmetPremiseError as unmet:
+        return unanswered(context, symbol.name, symbol, bounds, unmet, solved=_system(inequalities, roots))
+
+
+def _solved(
+    context: Context,
+    symbol: sympy.Symbol,
+    inequalities: tuple[Inequality, ...],
+    roots: tuple[Inequality, ...],
+    bounds: tuple[Bound, ...],
+    notes: tuple[str, ...],
+    strict: bool,
+) -> Solution:
+    theorem = context.theorem
     every = inequalities + roots
     context.fill({s for one in every for s in one.left.free_symbols | one.right.free_symbols} - {symbol},
                  frozenset({symbol}))  # fmt: skip

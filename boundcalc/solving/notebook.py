@@ -8,14 +8,14 @@ from html import escape
 from boundcalc.display import table_html
 from boundcalc.mathml import from_latex
 from boundcalc.notation import LATEX_RELATIONS, bound_mathml, latex
-from boundcalc.solving.solution import Solution, show_value
+from boundcalc.solving.solution import UNANSWERED, Solution, show_value
 from boundcalc.symbols import VOCABULARY, show_fraction
 
 
 def solution_latex(solution: Solution) -> str:
     r"""The answer as one inequality: `m \ge 3`, `2 \le m \le 5`, `m \in \emptyset`."""
     symbol = latex(solution.symbol)
-    if solution.status == "empty":
+    if solution.status in UNANSWERED:
         return rf"{symbol} \in \emptyset"
     if solution.status == "all":
         return rf"\mathrm{{any}} {symbol}"
@@ -40,14 +40,18 @@ def solution_html(solution: Solution) -> str:
 
 
 def _cells(solution: Solution) -> Iterator[tuple[str, str]]:
-    vacuous = " (vacuous)" if solution.status == "vacuous" else ""
-    yield solution.quantity, from_latex(solution_latex(solution)) + vacuous
+    remark = f" ({solution.status})" if solution.status in ("vacuous", "premise unmet") else ""
+    yield solution.quantity, from_latex(solution_latex(solution)) + remark
     for bound in solution.bounds:
         yield "formula", bound_mathml(bound)
+    measured = {one.name for one in solution.measured}
     for name, value in solution.inputs.items():
-        yield "given", escape(f"{name} = {show_fraction(value)}")
+        if name not in measured:
+            yield "given", escape(f"{name} = {show_fraction(value)}")
     for name, expr in solution.formulas.items():
         yield "given", f"{escape(name)} = {from_latex(latex(expr))}"
+    for one in solution.measured:
+        yield "measured", escape(f"{one.name} = {one.text}, on {one.source}: {one.origin}")
     for assumed in solution.assumed:
         why = VOCABULARY[assumed.name].meaning
         yield "assumed", escape(f"{assumed.name} = {show_value(assumed.value)} ({assumed.why}): {why}")

@@ -13,12 +13,17 @@ import sympy
 from boundcalc.constants import ConstantUse, explicit
 from boundcalc.notation import text
 from boundcalc.numerics import Scaled, Value
+from boundcalc.solving.facts import Measured
 from boundcalc.symbols import show_fraction
 from boundcalc.theorem import Bound, Theorem
 
-Status = Literal["ok", "half-line", "interval", "all", "empty", "vacuous"]
+Status = Literal["ok", "half-line", "interval", "all", "empty", "vacuous", "premise unmet"]
 """ok: one bound evaluated, or one condition inverted. half-line, interval, all, empty: what several conditions, or one
-that is no plain bound, admit. vacuous: a guarantee that says nothing."""
+that is no plain bound, admit. vacuous: a guarantee that says nothing. premise unmet: an assumption of the statement is
+not shown to hold for the data that it is asked about."""
+
+UNANSWERED: tuple[Status, ...] = ("empty", "premise unmet")
+"""Nothing is admitted."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,9 @@ class Solution:
     `bounds` are the inequalities as the paper writes them. `value` is rounded so that the inequality holds, `log10` is
     that of the bound before rounding. Where the admissible set is an interval, `lower` and `upper` are its ends and
     `value` is the lower one; where it is empty, they say what is needed and what is allowed. `formulas` are inputs
-    that were given as expressions of others. `unmet` says which conditions of the statement fail at the values in use.
-    `solved` is the answer as a formula, where the unknown was solved for.
+    that were given as expressions of others. `measured` says which of the `inputs` were taken from data, and how.
+    `unmet` says which conditions of the statement fail at the values in use. `solved` is the answer as a formula, where
+    the unknown was solved for.
     """
 
     theorem: Theorem
@@ -95,6 +101,7 @@ class Solution:
     solved: sympy.Basic | None = None
     unmet: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    measured: tuple[Measured, ...] = ()
 
     def _repr_latex_(self) -> str:
         from boundcalc.solving.notebook import solution_latex

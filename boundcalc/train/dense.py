@@ -8,13 +8,13 @@ drawn again from its seed when distances are due.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from boundcalc.errors import InputError
+from boundcalc.errors import InputError, OutOfMemoryError
 from boundcalc.train.devices import available_bytes, full_precision, resolve_device
 from boundcalc.train.engine import Slope
 from boundcalc.train.networks import Network, check_trials, initial_blocks, initial_weights
@@ -70,7 +70,7 @@ class DenseEngine:
         needed = peak_bytes(network, self.n, len(self._trials), dtype)
         available = available_bytes(self._device)
         if needed > available:
-            raise InputError(
+            raise OutOfMemoryError(
                 f"{len(self._trials)} trials of width {network.width} need {needed / 2**30:.3g} GiB and "
                 f"{self._device} has {available / 2**30:.3g} GiB left; train fewer trials or narrower nets"
             )
@@ -150,15 +150,26 @@ class DenseEngine:
 
     def distances(self) -> torch.Tensor:
         """Return ‖W_l − W_l^(0)‖_F, float64 (S, number of trained layers) on the CPU, drawing W^(0) again."""
-        trained = self.network.trained_layers
-        squares = np.zeros((len(self._trials), len(trained)))
-        for column, layer in enumerate(trained):
+        squares = np.zeros((len(self._trials), len(self.network.trained_layers)))
+        for at, moved in self._squared_moves():
+            squares[at] += moved.sum()
+        return torch.from_numpy(np.sqrt(squares))
+
+    def row_distances(self) -> torch.Tensor:
+        """Return max_s ‖w_s − w_s^(0)‖₂ over the rows w_s of W_l, the weights of one unit each, as `distances` does."""
+        squares = np.zeros((len(self._trials), len(self.network.trained_layers)))
+        for at, moved in self._squared_moves():
+            squares[at] = max(squares[at], moved.sum(axis=1).max())
+        return torch.from_numpy(np.sqrt(squares))
+
+    def _squared_moves(self) -> Iterator[tuple[tuple[int, int], NDArray[np.float64]]]:
+        """Yield the squares of W_l − W_l^(0), some rows at a time, with the numbers of the trial and of the layer."""
+        for column, layer in enumerate(self.network.trained_layers):
             for position, trial in enumerate(self._trials):
                 for rows, start in initial_blocks(self.network, seed=self.seed, trial=trial, layer=layer):
                     # On the CPU wherever the weights are: drawing a block takes far longer than moving it.
                     moved = self._weights[layer][position, rows].cpu().numpy() - start
-                    squares[position, column] += np.square(moved, dtype=np.float64).sum()
-        return torch.from_numpy(np.sqrt(squares))
+                    yield (position, column), np.square(moved, dtype=np.float64)
 
     def _inputs(self, X: NDArray[np.float64] | torch.Tensor) -> torch.Tensor:
         if isinstance(X, np.ndarray):

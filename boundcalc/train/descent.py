@@ -1,29 +1,39 @@
-"""Full-batch gradient descent on S inits at once, and the logistic loss."""
+"""Full-batch gradient descent on S inits at once, and the losses that it descends."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from boundcalc.errors import InputError
-from boundcalc.train.engine import Engine, Slope
+from boundcalc.train.checkpoints import Arrays, Checkpointed
+from boundcalc.train.engine import Engine, RestorableEngine, Slope
 
 Labels = NDArray[np.float64] | torch.Tensor
+
+Measure = Callable[[], Mapping[str, NDArray[np.float64]]]
+"""Measures something at the present weights: arrays (S, …) by name. It has no other effect."""
+
+_BLOCK = 4096
+"""Steps after which their losses are put together."""
 
 
 @dataclass(frozen=True)
 class History:
     """What gradient descent did; T' is the number of steps taken, S the number of trials.
 
-    loss: (S, T'+1) training loss L_S(W^(t)), t = 0..T'; inf from where a trial's outputs stopped being
-    finite. first_reached: (S,) the first t with loss ≤ target, −1 where there is none (or no target).
+    loss: (S, T'+1) training loss, L_S(W^(t)) unless another was asked for, t = 0..T'; inf from where a trial's outputs
+    stopped being finite. first_reached: (S,) the first t with loss ≤ target, −1 where there is none (or no target).
     distance_steps: (k,) increasing steps t; distances: (S, k, trained layers) ‖W_l^(t) − W_l^(0)‖_F there.
-    surrogate: (S, T'+1) the surrogate error E_S(W^(t)), or None unless it was asked for.
+    surrogate: (S, T'+1) the surrogate error E_S(W^(t)), or None unless it was asked for. measured: what `measure` gave
+    at the distance steps, (S, k, …) by name.
     """
 
     loss: NDArray[np.float64]
@@ -31,6 +41,7 @@ class History:
     distance_steps: NDArray[np.int64]
     distances: NDArray[np.float64]
     surrogate: NDArray[np.float64] | None = None
+    measured: Mapping[str, NDArray[np.float64]] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def steps(self) -> int:
@@ -76,26 +87,61 @@ def logistic_slope(y: Labels) -> Slope:
     return slope
 
 
+def square_loss(f: torch.Tensor, y: Labels) -> torch.Tensor:
+    """Return ½ Σ_i (f_i − y_i)², float64 (S,), for f (S, n) and y (n,): a sum over the examples, as in du2019.
+
+    inf for a trial with an output that is not finite.
+    """
+    loss = (f.double() - _on(y, f, torch.float64)).square_().sum(dim=1).mul_(0.5)
+    return torch.where(torch.isfinite(loss), loss, math.inf)
+
+
+def square_slope(y: Labels) -> Slope:
+    """Return the slope of `square_loss`: f (S, n) ↦ f_si − y_i, for `Engine.step`."""
+    return lambda f: f - _on(y, f, f.dtype)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A training loss: its value, float64 (S,), of outputs f (S, n) and labels y (n,), and its slope in f."""
+
+    value: Callable[[torch.Tensor, Labels], torch.Tensor]
+    slope: Callable[[Labels], Slope]
+
+
+LOGISTIC = Loss(logistic_loss, logistic_slope)
+SQUARE = Loss(square_loss, square_slope)
+
+
 def gradient_descent(
     engine: Engine,
     y: Labels,
     *,
     step_size: float,
     iterations: int,
+    loss: Loss = LOGISTIC,
     target: float | None = None,
     distance_steps: Sequence[int] = (),
     on_step: Callable[[int], None] | None = None,
     stop_when_reached: bool = False,
     record_surrogate: bool = False,
+    measure: Measure | None = None,
 ) -> History:
-    """Run W^(t+1) = W^(t) − step_size · ∇L_S(W^(t)) for t = 0..iterations−1 on every trial of the engine.
+    """Run W^(t+1) = W^(t) − step_size · ∇L(W^(t)) for t = 0..iterations−1 on every trial of the engine.
 
-    y: (n,) labels ±1. target: loss level for `first_reached`. distance_steps: steps at which to measure
-    ‖W_l^(t) − W_l^(0)‖_F (the final one always is). stop_when_reached: stop as soon as no trial can still
-    reach the target for the first time, i.e. each has reached it or diverged; the step in progress is
-    completed, so T' may exceed the last `first_reached` by one. on_step(t) is called after each step, t =
-    1, 2, …. Raises InputError for a step size that is not positive and finite, negative iterations, labels
-    other than ±1 or too few, distance steps outside 0..iterations, or stop_when_reached without a target.
+    y: (n,) labels ±1. loss: L, the logistic loss L_S unless given. target: loss level for `first_reached`.
+    distance_steps: steps at which to measure ‖W_l^(t) − W_l^(0)‖_F (the final one always is). stop_when_reached: stop
+    as soon as no trial can still reach the target for the first time, i.e. each has reached it or diverged; the step in
+    progress is completed, so T' may exceed the last `first_reached` by one. on_step(t) is called after each step, t =
+    1, 2, …. measure: called at the distance steps, at the weights W^(t), for `History.measured`.
+
+    With a `Checkpointed` on_step, weights and history are kept now and then; a later call of the same training goes on
+    from there, with the very same result, and on_step hears of the steps that are left. What is gathered on the way has
+    to come from `measure` then, not from on_step.
+
+    Raises InputError for a step size that is not positive and finite, negative iterations, labels other than ±1 or too
+    few, distance steps outside 0..iterations, stop_when_reached without a target, or a checkpoint that cannot be
+    written.
     """
     if not (step_size > 0 and math.isfinite(step_size)):
         raise InputError(f"step size {step_size!r}; use a positive number")
@@ -110,46 +156,157 @@ def gradient_descent(
     if labels.shape != (engine.n,) or not bool((labels.abs() == 1).all()):
         raise InputError(f"labels of shape {tuple(labels.shape)}; give {engine.n} labels, each −1 or +1")
     labels = labels.to(engine.device)
-    slope = logistic_slope(labels.to(engine.dtype))
+    slope = loss.slope(labels.to(engine.dtype))
+
+    course = _Course(engine, loss, record_surrogate)
+    checkpoint = None
+    if isinstance(on_step, Checkpointed) and isinstance(engine, RestorableEngine):
+        facts = {
+            "network": engine.network.name,
+            "trials": list(engine.trials),
+            "n": engine.n,
+            "dtype": str(engine.dtype),
+            "device": engine.device.type,
+            "step_size": float(step_size),
+            "iterations": int(iterations),
+            "target": None if target is None else float(target),
+            "distance_steps": [int(t) for t in distance_steps],
+            "stop_when_reached": bool(stop_when_reached),
+            "record_surrogate": bool(record_surrogate),
+            "measured": measure is not None,
+        }
+        checkpoint = on_step.checkpoints.begin(facts, sum(weight.nbytes for weight in engine.weights))
+        kept = checkpoint.read()
+        if kept is not None:
+            course.restore(kept)
+
+    def look(t: int) -> None:
+        """Measure what is due at W^(t)."""
+        course.measured_at.append(t)
+        course.distances.append(engine.distances().numpy())
+        for name, values in (measure() if measure is not None else {}).items():
+            course.measured.setdefault(name, []).append(np.array(values, dtype=np.float64))
 
     due = set(distance_steps)
-    measured: list[int] = []
-    distances: list[torch.Tensor] = []
-    losses: list[torch.Tensor] = []
-    errors: list[torch.Tensor] = []
-    settled = torch.zeros(len(engine.trials), dtype=torch.bool, device=engine.device)
-
-    def record(f: torch.Tensor) -> None:
-        losses.append(logistic_loss(f, labels))
-        if record_surrogate:
-            errors.append(surrogate_error(f, labels))
-
-    taken = 0
-    for t in range(iterations):
+    for t in range(course.taken, iterations):
+        if course.over:
+            break
         if t in due:
-            measured.append(t)
-            distances.append(engine.distances())
-        record(engine.step(slope, step_size))
-        taken = t + 1
+            look(t)
+        present = course.record(engine.step(slope, step_size), labels)
+        course.taken = t + 1
         if on_step is not None:
-            on_step(taken)
+            on_step(course.taken)
         if stop_when_reached and target is not None:
-            settled |= (losses[-1] <= target) | ~torch.isfinite(losses[-1])
-            if bool(settled.all()):
-                break
-    record(engine.outputs())
-    measured.append(taken)
-    distances.append(engine.distances())
+            course.settled |= (present <= target) | ~torch.isfinite(present)
+            course.over = bool(course.settled.all())
+        if checkpoint is not None and checkpoint.due():
+            checkpoint.keep(course.arrays())
+    if checkpoint is not None:
+        checkpoint.finish(course.arrays())
+    course.record(engine.outputs(), labels)
+    look(course.taken)
 
-    loss = torch.stack(losses, dim=1).cpu().numpy()
-    reached = np.zeros(loss.shape, dtype=bool) if target is None else loss <= target
+    losses = course.losses.values()
+    reached = np.zeros(losses.shape, dtype=bool) if target is None else losses <= target
     return History(
-        loss=loss,
+        loss=losses,
         first_reached=np.where(reached.any(axis=1), reached.argmax(axis=1), -1).astype(np.int64),
-        distance_steps=np.asarray(measured, dtype=np.int64),
-        distances=torch.stack(distances, dim=1).numpy(),
-        surrogate=torch.stack(errors, dim=1).cpu().numpy() if record_surrogate else None,
+        distance_steps=np.asarray(course.measured_at, dtype=np.int64),
+        distances=np.stack(course.distances, axis=1),
+        surrogate=course.errors.values() if course.errors is not None else None,
+        measured={name: np.stack(values, axis=1) for name, values in course.measured.items()},
     )
+
+
+class _Series:
+    """A growing series of (S,) numbers; every so many of them are put together and taken to the CPU.
+
+    A tensor for every step would take ten times the memory, and minutes to put together after 10^7 steps.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[NDArray[np.float64]] = []
+        self._latest: list[torch.Tensor] = []
+
+    def append(self, values: torch.Tensor) -> None:
+        """Add one step's."""
+        self._latest.append(values)
+        if len(self._latest) == _BLOCK:
+            self._gather()
+
+    def rows(self) -> NDArray[np.float64]:
+        """All of it, (T, S)."""
+        self._gather()
+        return np.concatenate(self._blocks)
+
+    def values(self) -> NDArray[np.float64]:
+        """All of it, (S, T)."""
+        return np.ascontiguousarray(self.rows().T)
+
+    def restore(self, rows: NDArray[np.float64]) -> None:
+        """Begin with these (T, S)."""
+        self._blocks, self._latest = [rows], []
+
+    def _gather(self) -> None:
+        if self._latest:
+            self._blocks.append(torch.stack(self._latest).cpu().numpy())
+            self._latest = []
+
+
+class _Course:
+    """How far a training is: everything that the rest of it depends on."""
+
+    def __init__(self, engine: Engine, loss: Loss, record_surrogate: bool) -> None:
+        self._engine, self._loss = engine, loss
+        self.taken = 0
+        self.over = False
+        self.settled = torch.zeros(len(engine.trials), dtype=torch.bool, device=engine.device)
+        self.losses = _Series()
+        self.errors = _Series() if record_surrogate else None
+        self.measured_at: list[int] = []
+        self.distances: list[NDArray[np.float64]] = []
+        self.measured: dict[str, list[NDArray[np.float64]]] = {}
+
+    def record(self, f: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Note the loss of these outputs, and return it."""
+        present = self._loss.value(f, labels)
+        self.losses.append(present)
+        if self.errors is not None:
+            self.errors.append(surrogate_error(f, labels))
+        return present
+
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """All of it, for a checkpoint."""
+        assert isinstance(self._engine, RestorableEngine)
+        yield "taken", np.array([self.taken, self.over], dtype=np.int64)
+        yield "settled", self.settled.cpu().numpy()
+        yield "losses", self.losses.rows()
+        if self.errors is not None:
+            yield "errors", self.errors.rows()
+        yield "measured_at", np.array(self.measured_at, dtype=np.int64)
+        if self.distances:
+            yield "distances", np.stack(self.distances)
+        for name, values in self.measured.items():
+            yield f"measured.{name}", np.stack(values)
+        for layer, weight in enumerate(self._engine.weights):
+            yield f"weights.{layer}", weight.cpu().numpy()
+
+    def restore(self, kept: Arrays) -> None:
+        """Go on from a checkpoint."""
+        assert isinstance(self._engine, RestorableEngine)
+        self._engine.load_weights([kept[f"weights.{layer}"] for layer in range(len(self._engine.weights))])
+        taken, over = kept["taken"]
+        self.taken, self.over = int(taken), bool(over)
+        self.settled.copy_(torch.from_numpy(kept["settled"]))
+        self.losses.restore(kept["losses"])
+        if self.errors is not None:
+            self.errors.restore(kept["errors"])
+        self.measured_at = [int(t) for t in kept["measured_at"]]
+        self.distances = list(kept["distances"]) if "distances" in kept else []
+        for name, values in kept.items():
+            if name.startswith("measured."):
+                self.measured[name.removeprefix("measured.")] = list(values)
 
 
 def _on(y: Labels, f: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from boundcalc.train.networks import Network
 
 Slope = Callable[[torch.Tensor], torch.Tensor]
 """Maps outputs f (S, n) to ∂(objective of trial s)/∂f_si (S, n), in the dtype of f."""
@@ -46,4 +48,20 @@ class Engine(Protocol):
 
     def distances(self) -> torch.Tensor:
         """Return ‖W_l − W_l^(0)‖_F, float64 (S, number of trained layers), on the CPU."""
+        ...
+
+
+@runtime_checkable
+class RestorableEngine(Engine, Protocol):
+    """An engine whose whole state is its weights, so that it can go on from a copy of them."""
+
+    network: Network
+
+    @property
+    def weights(self) -> tuple[torch.Tensor, ...]:
+        """The present weights themselves: one (S, rows, cols) per layer."""
+        ...
+
+    def load_weights(self, weights: Sequence[torch.Tensor | NDArray[np.float64]]) -> None:
+        """Copy the given weights, of the same shapes, over the present ones."""
         ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -25,14 +26,16 @@ _BLOCK_ENTRIES = 2**15
 class Layer:
     """One weight matrix W (rows × cols), acting as h ↦ W h.
 
-    std: standard deviation of its independent centred normal entries at the start, or None for the fixed
-    row of signs of cao2020 (first half +1, second half −1). trained: whether gradient descent moves it.
+    std: standard deviation of its independent centred normal entries at the start, or None for a row of
+    signs. trained: whether gradient descent moves it. signs: "balanced" ones are +1 in the first half and −1
+    in the second (cao2020), "random" ones independent and fair (ji2020, du2019).
     """
 
     rows: int
     cols: int
     std: float | None
     trained: bool
+    signs: Literal["balanced", "random"] = "balanced"
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Network:
         for layer in self.layers:
             if layer.rows < 1 or layer.cols < 1:
                 raise InputError(f"{self.name}: a layer of shape ({layer.rows}, {layer.cols}); use sizes ≥ 1")
-            if layer.std is None and (layer.rows != 1 or layer.cols % 2):
+            if layer.std is None and (layer.rows != 1 or (layer.signs == "balanced" and layer.cols % 2)):
                 raise InputError(
                     f"{self.name}: half of the {layer.cols} output signs are +1, half −1; use an even width"
                 )
@@ -131,6 +134,17 @@ def he_relu(L: int, m: int, d: int) -> Network:
     return Network("cao2020", tuple(layers), 1.0)
 
 
+def two_layer(m: int, d: int) -> Network:
+    """Return the network of ji2020 and du2019: f_W(x) = m^(−1/2) Σ_s a_s σ(⟨w_s, x⟩).
+
+    The m rows w_s ~ N(0, I_d) of the first matrix are trained; the signs a_s = ±1, independent and fair, are
+    drawn once for every init and stay. Raises InputError for m < 1 or d < 1.
+    """
+    _require_whole("width m", m, 1)
+    _require_whole("input dimension d", d, 1)
+    return Network("two-layer", (Layer(m, d, 1.0, True), Layer(1, m, None, False, "random")), float(m) ** -0.5)
+
+
 def initial_blocks(
     network: Network, *, seed: int, trial: int, layer: int
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
@@ -142,19 +156,22 @@ def initial_blocks(
     size, far below what any statement about the law can see.
     """
     shape = network.layers[layer]
+
+    def generator(block: int) -> np.random.Generator:
+        # A seed of its own for every block: SeedSequence spreads (seed, trial, layer, block) over the state.
+        return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(trial, layer, block))))
+
     if shape.std is None:
-        half = shape.cols // 2
         signs = np.ones((1, shape.cols), dtype=np.float32)
-        signs[:, half:] = -1.0
+        signs[:, shape.cols // 2 :] = -1.0
+        if shape.signs == "random":
+            signs = 2 * generator(0).integers(2, size=signs.shape, dtype=np.int8).astype(np.float32) - 1
         yield slice(0, 1), signs
         return
     height = max(1, _BLOCK_ENTRIES // shape.cols)
     for block, top in enumerate(range(0, shape.rows, height)):
         bottom = min(top + height, shape.rows)
-        # A seed of its own for every block: SeedSequence spreads (seed, trial, layer, block) over the state.
-        sequence = np.random.SeedSequence(seed, spawn_key=(trial, layer, block))
-        generator = np.random.Generator(np.random.SFC64(sequence))
-        entries = generator.standard_normal((bottom - top, shape.cols), dtype=np.float32)
+        entries = generator(block).standard_normal((bottom - top, shape.cols), dtype=np.float32)
         entries *= np.float32(shape.std)
         yield slice(top, bottom), entries
 

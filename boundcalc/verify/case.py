@@ -11,6 +11,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+import sympy
 import torch
 
 from boundcalc import __version__
@@ -20,7 +21,7 @@ from boundcalc.data import Dataset, load, split
 from boundcalc.errors import InputError
 from boundcalc.estimate import Estimate
 from boundcalc.solving import UNIT, Assumed, IncompleteError, check_inputs
-from boundcalc.symbols import VOCABULARY, show_fraction
+from boundcalc.symbols import VOCABULARY, delta, show_fraction
 from boundcalc.theorem import Theorem
 from boundcalc.train.devices import available_bytes, resolve_device
 from boundcalc.train.networks import Network
@@ -41,20 +42,26 @@ DTYPES = MappingProxyType({"float32": torch.float32, "float64": torch.float64})
 class Options:
     """How to verify: everything that decides the numbers of a run, apart from the statement's own inputs.
 
-    iterations: the most steps that one init is trained for, None for as many as are prescribed. search_steps: of the
-    search for good weights near the start. points, ascent_steps: random points of the ball around the start, and steps
-    of the adversarial search in it. factors: by what the prescribed step size ("eta") or number of iterations ("T") is
-    multiplied, to probe both sides of it.
+    rows: how many of the training examples to use. anytime: stop as soon as an interval that is valid at any time
+    decides, rather than after all trials. widths: several instead of one width, for a statement about growth
+    with it; the run's own is then the largest. iterations: the most steps that one init is trained for, None for as
+    many as are prescribed. search_steps: of the search for good weights near the start. points, ascent_steps: random
+    points of the ball around the start, and steps of the adversarial search in it. factors: by what the prescribed step
+    size ("eta") or number of iterations ("T") is multiplied, to probe both sides of it. dtype: float32, float64, or
+    auto for what the experiment needs.
     """
 
     data: str
     classes: tuple[str, str] | None = None
     label: str | None = None
     test_fraction: Fraction = Fraction(1, 4)
+    rows: int | None = None
     width: int | None = None
+    widths: tuple[int, ...] = ()
     trials: int | None = None
+    anytime: bool = False
     seed: int = 0
-    dtype: str = "float32"
+    dtype: str = "auto"
     device: str = "auto"
     iterations: int | None = None
     search_steps: int = 20_000
@@ -68,7 +75,7 @@ class Case:
     """A verification before anything is trained.
 
     inputs: what was given, measured on the data or assumed, by symbol name; what only the inits can tell (R) is not
-    among them. measured: the estimates that inputs were taken from.
+    among them. measured: the estimates that inputs were taken from, where they were not given.
     """
 
     theorem: Theorem
@@ -98,6 +105,11 @@ class Case:
         used = {symbol.name for symbol in self.theorem.symbols}
         return Statement(self.theorem, {name: v for name, v in known.items() if name in used}, self.policy)
 
+    @property
+    def failure(self) -> Fraction:
+        """How probable a failure may be for the statement to be true: see `allowed_failure`."""
+        return allowed_failure(self.theorem, self.inputs["delta"])
+
     def number(self, name: str) -> float:
         """An input as a float."""
         return float(self.inputs[name])
@@ -117,8 +129,11 @@ class Case:
             "classes": self.options.classes and list(self.options.classes),
             "inputs": {name: show_fraction(value) for name, value in self.inputs.items()},
             "constants": {name: show_fraction(value) for name, value in self.policy.exact.items()},
+            "rows": self.options.rows,
             "width": self.width,
+            "widths": list(self.options.widths),
             "trials": self.trials,
+            "anytime": self.options.anytime,
             "seed": self.options.seed,
             "test_fraction": show_fraction(self.options.test_fraction),
             "dtype": self.options.dtype,
@@ -143,6 +158,16 @@ class Case:
         return replace(self, width=width, network=self.experiment.network(self.inputs, width, self.train.d))
 
 
+def allowed_failure(theorem: Theorem, at: Fraction) -> Fraction:
+    """One minus the probability with which a statement's guarantees hold at δ = `at`, δ itself where none names one.
+
+    Of several guarantees, that of the surest counts.
+    """
+    named = [bound.probability for bound in theorem.guarantees if bound.probability is not None]
+    failures = [sympy.Rational(1) - probability.subs(delta, sympy.Rational(at)) for probability in named]
+    return min([Fraction(int(f.p), int(f.q)) for f in failures], default=at)
+
+
 def make_case(
     key: str,
     options: Options,
@@ -159,11 +184,12 @@ def make_case(
         InputError: a statement without an experiment, bad data, bad inputs, a width that does not fit, or, if
             `strict`, an input or a unit constant that would have to be assumed.
     """
-    from boundcalc.verify.experiments import EXPERIMENTS
+    from boundcalc.verify.experiments import EXPERIMENTS, UNVERIFIED
 
     theorem = CATALOGUE.find(key)
     if theorem.key not in EXPERIMENTS:
-        raise InputError(f"{key} cannot be verified; verify one of: {', '.join(EXPERIMENTS)}")
+        why = f": {UNVERIFIED[theorem.key]}" if theorem.key in UNVERIFIED else ""
+        raise InputError(f"{theorem.key} cannot be verified{why}; verify one of: {', '.join(EXPERIMENTS)}")
     experiment = EXPERIMENTS[theorem.key]
     policy.check_names((theorem.key, constant) for constant in theorem.constants)
     inputs = check_inputs(theorem, given)
@@ -176,8 +202,10 @@ def make_case(
         raise InputError(f"L = {show_fraction(inputs['L'])} is more than {MOST_LAYERS} layers to train; give fewer")
     if options.trials is not None and options.trials > MOST_TRIALS:
         raise InputError(f"--trials {options.trials} is more than {MOST_TRIALS}; give fewer")
+    if options.dtype == "auto":
+        options = replace(options, dtype=experiment.dtype)
     if options.dtype not in DTYPES:
-        raise InputError(f"--dtype {options.dtype!r} is not one of {', '.join(DTYPES)}")
+        raise InputError(f"--dtype {options.dtype!r} is not one of auto, {', '.join(DTYPES)}")
     assumed = []
     for name in takes:
         default = experiment.defaults.get(name, VOCABULARY[name].default)
@@ -189,23 +217,26 @@ def make_case(
         missing = [f"{a.name}=…" for a in assumed] + [f"--set {use.name}=…" for use in uses if use.assumed]
         if missing:
             raise IncompleteError(f"--strict: {key} would be verified at assumed values; give {' '.join(missing)}")
-    trials = options.trials or fewest_trials(float(inputs["delta"]))
+    options = replace(options, widths=_widths(theorem, experiment, options))
+    trials = options.trials or fewest_trials(float(allowed_failure(theorem, inputs["delta"])))
     train, test = split(
         load(options.data, classes=options.classes, label=options.label), float(options.test_fraction), options.seed
     )
+    if options.rows is not None:
+        train = _fewer(train, options.rows, options.seed)
     measured = experiment.measure(inputs, train, options.seed, options.device)
     for estimate in measured:
         side = estimate.lower if estimate.direction == "bracket" else estimate.value
         assert side is not None
-        inputs[estimate.symbol] = Fraction(side)
+        inputs.setdefault(estimate.symbol, Fraction(side))
     device = resolve_device(options.device)
-    width = options.width or DEFAULT_WIDTH
+    width = max(options.widths, default=options.width or DEFAULT_WIDTH)
     network = experiment.network(inputs, width, train.d)
     case = Case(
         theorem, experiment, options, inputs, tuple(assumed), measured, train, test, network, width, trials, 1, device,
         policy,
     )  # fmt: skip
-    if options.width is None:
+    if options.width is None and not options.widths:
         case = case.at_width(_reachable_width(case))
     needed, available = experiment.bytes_needed(case, 1), available_bytes(device)
     if needed > available:
@@ -215,6 +246,48 @@ def make_case(
             f"{show_bytes(available)} available; give a smaller --width"
         )
     return replace(case, batch=max(min(_fitting(case, available), _BATCH[device.type], trials), 1))
+
+
+def _widths(theorem: Theorem, experiment: Experiment, options: Options) -> tuple[int, ...]:
+    """The widths that every init is trained at, growing; empty where it is trained at one.
+
+    Raises:
+        InputError: several for a statement that is verified at one, or one for a statement about growth.
+    """
+    if options.widths and not experiment.widths:
+        several = ",".join(map(str, options.widths))
+        raise InputError(f"--width {several} is several widths, and {theorem.key} is verified at one; give one")
+    if not experiment.widths:
+        return ()
+    given = options.widths or ((options.width,) if options.width else experiment.widths)
+    if len(set(given)) < 2:
+        raise InputError(
+            f"--width {','.join(map(str, given))} is one width, and {theorem.key} is about growth with it; give "
+            f"several, such as --width {','.join(map(str, experiment.widths))}"
+        )
+    return tuple(sorted(set(given)))
+
+
+def _fewer(train: Dataset, rows: int, seed: int) -> Dataset:
+    """About this many of the training examples, both classes in proportion.
+
+    Raises:
+        InputError: more than there are, or a number that cannot be had so: it leaves a class without any, or takes all
+            of one.
+    """
+    if rows > train.n:
+        raise InputError(f"n = {rows} is more than the {train.n} training examples of {train.name}; give fewer")
+    if rows == train.n:
+        return train
+    try:
+        return split(train, 1 - rows / train.n, seed)[0]
+    except InputError:
+        negative = int((train.y < 0).sum())
+        raise InputError(
+            f"n = {rows} of the {train.n} training examples of {train.name} cannot be taken in proportion, some of "
+            f"each class and not all ({negative} of {train.labels[0]!r}, {train.n - negative} of {train.labels[1]!r}); "
+            f"give another number, or all {train.n}"
+        ) from None
 
 
 def _fitting(case: Case, available: int) -> int:

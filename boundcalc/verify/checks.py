@@ -44,9 +44,12 @@ class Check:
 
     @property
     def slack(self) -> float | None:
-        """Bound over measured value, or the inverse for a bound from below: above 1 there is room."""
+        """Bound over measured value, or the inverse for a bound from below: above 1 there is room.
+
+        None where what it is divided by is not positive.
+        """
         above, below = (self.measured, self.bound) if self.at_least else (self.bound, self.measured)
-        return None if above is None or below is None or below == 0 else above / below
+        return None if above is None or below is None or below <= 0 else above / below
 
     @property
     def holds(self) -> bool | None:

@@ -50,11 +50,23 @@ class Experiment(Protocol):
     def found(self) -> frozenset[str]:
         """Those of them that are measured if they are not given."""
 
+    @property
+    def first_step(self) -> str:
+        """The fact of a record that holds the first step at which the guarantee was met; empty if there is none."""
+
+    @property
+    def dtype(self) -> str:
+        """The precision to train in where nobody asks for another: float32, or float64 where rounding could decide."""
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The widths that every init is trained at where nobody gives others; empty where it is trained at one."""
+
     def network(self, inputs: Mapping[str, Fraction], width: int, d: int) -> Network:
         """The network that the statement is about."""
 
     def measure(self, inputs: Mapping[str, Fraction], train: Dataset, seed: int, device: str) -> tuple[Estimate, ...]:
-        """Measure on the training data what the statement assumes of it and nobody gave."""
+        """Measure on the training data what the statement assumes of it; what was given stays as it was given."""
 
     def guess(self, case: Case) -> Mapping[str, Fraction] | None:
         """A guess at what only the inits can tell, to learn whether the prescribed width is in reach; None: unknown."""

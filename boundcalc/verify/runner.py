@@ -9,29 +9,35 @@ from __future__ import annotations
 import math
 import platform
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
 from boundcalc import __version__
-from boundcalc.constants import ConstantUse
+from boundcalc.constants import ConstantUse, hidden_constants
 from boundcalc.theorem import Condition
+from boundcalc.train.checkpoints import CHECKPOINT_SECONDS
 from boundcalc.train.devices import available_bytes
 from boundcalc.verify.case import Case, show_bytes
 from boundcalc.verify.checks import Conclusion, Premise
-from boundcalc.verify.experiment import Note, Prescribed
-from boundcalc.verify.record import Record, Records
-from boundcalc.verify.statistics import Verdict, clopper_pearson, judge
-from boundcalc.verify.store import Store
+from boundcalc.verify.execution import Local, Shelf, Work, Workers, complete
+from boundcalc.verify.experiment import Prescribed
+from boundcalc.verify.progress import Progress
+from boundcalc.verify.record import Records
+from boundcalc.verify.statistics import Verdict, anytime_interval, clopper_pearson, judge
+from boundcalc.verify.store import CHECKPOINTS, Store, Tally
 
 
 @dataclass(frozen=True)
 class Reach:
-    """Whether a network of the prescribed width fits into memory, and the bytes of its weights."""
+    """Whether a network of the prescribed width fits into memory, and the bytes of its weights.
+
+    Where no width is prescribed, or none is admitted, that is the width of the run.
+    """
 
     fits: bool
     bytes_needed: str
@@ -64,80 +70,112 @@ class Result:
     machine: str = ""
 
 
-class Progress(Protocol):
-    """Called with what is being done, how far it is, out of how much, and perhaps a detail."""
-
-    def __call__(self, stage: str, step: int, steps: int, detail: str = "") -> None:
-        """Take note of the progress."""
-
-
-def run(case: Case, folder: Path, on_progress: Progress | None = None) -> Result:
+def run(
+    case: Case,
+    folder: Path,
+    on_progress: Progress | None = None,
+    *,
+    workers: Workers | None = None,
+    batch: int | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> Result:
     """Run a verification, or what is left of it, in a folder.
 
+    Args:
+        case: what to verify.
+        folder: of the run; new, empty, or that of the same run.
+        on_progress: told how far it is.
+        workers: who does it, this process by default (see `cluster` for others).
+        batch: how many inits to train together; as many as fit well by default. What the folder's run was begun with
+            goes before it.
+        checkpoint_seconds: between two checkpoints of a long training, at least; 0 for none.
+
     Raises:
-        InputError: the folder holds something else or another run.
+        InputError: the folder holds something else or another run, or cannot be written to.
+        OutOfMemoryError: not even a single init fits into memory.
     """
-    progress = on_progress or (lambda what, step, steps, detail="": None)
-    experiment = case.experiment
+    workers = workers or Local()
+    case = replace(case, batch=min(batch or workers.batch(case), case.trials))
     with Store(folder, case.config) as store:
-        case = replace(case, batch=store.batch)
-
-        def certify(trials: Sequence[int], note: Note) -> list[Record]:
-            return experiment.certify(case, trials, note)
-
-        certificates = _stage(case, store, "certifying", certify, None, progress)
-        prescribed = experiment.prescribe(case, certificates)
-
-        def train(trials: Sequence[int], note: Note) -> list[Record]:
-            return experiment.train(case, prescribed, trials, note)
-
-        trained = _stage(case, store, "training", train, prescribed.steps, progress)
-    return judge_run(case, prescribed, certificates, trained)
+        return run_in(store, case, on_progress, workers=workers, checkpoint_seconds=checkpoint_seconds)
 
 
-def _stage(
-    case: Case,
+def run_in(
     store: Store,
-    stage: str,
-    work: Callable[[Sequence[int], Note], list[Record]],
-    steps: int | None,
-    progress: Progress,
-) -> Records:
-    """Do what is left of one stage, batch by batch; `steps` is the length of a batch, None where nobody knows it."""
-    done = store.trial_numbers(stage)
-    batches = case.batches()
-    for index, batch in enumerate(batches):
-        if set(batch) <= done:
-            continue
-        store.add(stage, work(batch, _noted(progress, stage, case, index, steps)))
-        if steps is None:
-            progress(stage, batch[-1] + 1, case.trials)
-    return store.records(stage)
+    case: Case,
+    on_progress: Progress | None = None,
+    *,
+    workers: Workers | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> Result:
+    """Run a verification, or what is left of it, in a folder that is open: its own, or that of another.
+
+    Arguments and errors are those of `run`.
+    """
+    rows = store.run(case.config)
+    shelf = Shelf(store.folder / CHECKPOINTS, rows.key, checkpoint_seconds) if checkpoint_seconds > 0 else None
+
+    def stage(
+        work: Work,
+        judged: Callable[[Tally], Verdict] | None = None,
+        decided: Callable[[Tally], bool] | None = None,
+    ) -> Records:
+        return complete(work, rows, workers or Local(), shelf, on_progress or (lambda state: None), judged, decided)
+
+    case = replace(case, batch=rows.batch)
+    certificates = stage(Work(case))
+    prescribed = case.experiment.prescribe(case, certificates)
+    decided = partial(_decided, case) if case.options.anytime else None
+    trained = stage(Work(case, prescribed), _judge_so_far(case, prescribed), decided)
+    return judge_run(replace(case, batch=rows.batch), prescribed, certificates, trained)
 
 
-def _noted(progress: Progress, stage: str, case: Case, index: int, steps: int | None) -> Note:
-    """Progress of one batch as progress of all."""
-    if steps is None:
-        return lambda step: progress(stage, index * case.batch, case.trials, f"step {step}")
-    return lambda step: progress(stage, index * steps + step, steps * len(case.batches()))
+def _judge_so_far(case: Case, prescribed: Prescribed) -> Callable[[Tally], Verdict]:
+    """The verdict that the inits finished so far would give; premises that are found at the end are taken as met."""
+    premises, _ = _conditions(case, prescribed)
+
+    def judged(tally: Tally) -> Verdict:
+        return judge(_interval(case, tally), float(case.failure), premises, vacuous=case.failure >= 1)
+
+    return judged
 
 
-def judge_run(case: Case, prescribed: Prescribed, certificates: Records, trained: Records) -> Result:
-    """Premises, checks and verdict of a finished run."""
-    conclusion = case.experiment.conclude(case, prescribed, certificates, trained)
+def _interval(case: Case, tally: Tally) -> tuple[float, float]:
+    """Of the success probability; undecided inits are failures for the lower end and successes for the upper one."""
+    of = anytime_interval if case.options.anytime else clopper_pearson
+    low, _ = of(tally.successes, tally.trials)
+    _, high = of(tally.successes + tally.undecided, tally.trials)
+    return low, high
+
+
+def _decided(case: Case, tally: Tally) -> bool:
+    """Whether the interval lies on one side of what is required; it may be looked at after every batch."""
+    low, high = _interval(case, tally)
+    return low >= 1 - float(case.failure) or high < 1 - float(case.failure)
+
+
+def _conditions(case: Case, prescribed: Prescribed) -> tuple[tuple[Premise, ...], tuple[ConstantUse, ...]]:
+    """The statement's conditions as premises, and the constants that were chosen so that they hold."""
     statement = case.statement.with_inputs(**prescribed.found)
     conditions, chosen = [], []
     for condition in case.theorem.conditions:
         premise, constant = statement.condition(condition)
         conditions.append(replace(premise, name="m ≥ m*") if _on_width(condition) else premise)
         chosen += [constant] if constant else []
+    return tuple(conditions), tuple(chosen)
+
+
+def judge_run(case: Case, prescribed: Prescribed, certificates: Records, trained: Records) -> Result:
+    """Premises, checks and verdict of a finished run."""
+    conclusion = case.experiment.conclude(case, prescribed, certificates, trained)
+    conditions, chosen = _conditions(case, prescribed)
     premises = (*conclusion.premises, *conditions)
-    uses = {use.name: use for solution in prescribed.solutions.values() for use in solution.constants}
+    uses = {use.name: use for use in _in_guarantees(case)}
+    uses |= {use.name: use for solution in prescribed.solutions.values() for use in solution.constants}
     uses |= {use.name: use for use in chosen}
     successes = sum(record.success is True for record in trained.values())
     undecided = sum(record.success is None for record in trained.values())
-    count = len(trained)
-    interval = clopper_pearson(successes, count)[0], clopper_pearson(successes + undecided, count)[1]
+    interval = _interval(case, Tally(len(trained), successes, undecided))
     return Result(
         case=case,
         prescribed=prescribed,
@@ -146,15 +184,21 @@ def judge_run(case: Case, prescribed: Prescribed, certificates: Records, trained
         trained=trained,
         conclusion=conclusion,
         premises=premises,
-        chosen=tuple(chosen),
+        chosen=chosen,
         constants=tuple(uses[name] for name in sorted(uses)),
         successes=successes,
         undecided=undecided,
         interval=interval,
-        verdict=judge(interval, case.number("delta"), premises, vacuous=conclusion.vacuous),
+        verdict=judge(interval, float(case.failure), premises, vacuous=conclusion.vacuous or case.failure >= 1),
         versions=versions(),
         machine=machine(case.device),
     )
+
+
+def _in_guarantees(case: Case) -> list[ConstantUse]:
+    """The constants of what the statement promises: the checks' bounds are at these."""
+    found = {constant for bound in case.theorem.guarantees for constant in hidden_constants(bound.expr)}
+    return [case.policy.use(constant, case.theorem.key) for constant in found]
 
 
 def _on_width(condition: Condition) -> bool:
@@ -163,7 +207,9 @@ def _on_width(condition: Condition) -> bool:
 
 def _reach(case: Case, prescribed: Prescribed) -> Reach:
     """Whether a network of the prescribed width fits."""
-    width, available = prescribed.solutions["width"], available_bytes(case.device)
+    width, available = prescribed.solutions.get("width"), available_bytes(case.device)
+    if width is None or width.status == "empty":
+        return Reach(True, show_bytes(case.network.weight_bytes(case.dtype.itemsize)), available)
     if width.value is not None:
         wide = case.at_width(int(width.value) + int(width.value) % 2)
         return Reach(

@@ -11,7 +11,7 @@ import sympy
 from boundcalc.constants import ConstantPolicy, ConstantUse, HiddenConstant, Notation
 from boundcalc.errors import InputError
 from boundcalc.notation import RELATIONS, bound_text, text
-from boundcalc.numerics import enclose, log10, positive_ball
+from boundcalc.numerics import Values, enclose, log10, positive_ball
 from boundcalc.solving import Solution, evaluate
 from boundcalc.solving.context import Context, demand
 from boundcalc.symbols import show_fraction
@@ -64,6 +64,14 @@ class Statement:
         ball = enclose(expr, self._values(expr))
         return float(ball.mid())
 
+    def log10(self, expr: sympy.Expr) -> float:
+        """log₁₀ of the value of a positive expression, however large.
+
+        Raises:
+            InputError: it needs an input that is not there.
+        """
+        return log10(positive_ball(expr, self._values(expr)))
+
     def bound(self, symbol: str) -> float:
         """What the statement's bound on a symbol comes to."""
         return self.value(self.bound_on(symbol).expr)
@@ -95,14 +103,10 @@ class Statement:
         here = f"{text(bound.symbol)} = {show_fraction(have) if isinstance(have, Fraction) else have}"
         if context.holds(bound):
             return Premise(name, True, f"{here}; {asks}"), None
-        open_ = [
-            use
-            for use in context.constants
-            if use.assumed and any(_scales(bound.expr, constant) for constant in _factors(bound, use.name))
-        ]
-        if not open_:
+        scale = scale_of(bound)
+        use = next((use for use in context.constants if use.name == scale and use.assumed), None)
+        if use is None:
             return Premise(name, False, f"{here}; {asks}"), None
-        use = open_[0]
         ratio = log10(positive_ball(bound.symbol, context.values)) - log10(limit)
         if abs(ratio) > -LEAST_LOG10:
             return Premise(name, False, f"{here}; {asks}; {use.name} would have to be 10^{ratio:.6g}"), None
@@ -111,9 +115,10 @@ class Statement:
             f"met by choice: the statement leaves {use.name} open, and {here} satisfies it at {use.name} = "
             f"{show_fraction(chosen.value)}; at {use.name} = {show_fraction(use.value)} {asks}"
         )
-        return Premise(name, True, evidence), chosen
+        # A constant below the statement's own would void the premise, so nothing is refuted at one that was chosen.
+        return Premise(name, True, evidence, certified=False), chosen
 
-    def _values(self, expr: sympy.Expr) -> Mapping[sympy.Symbol, object]:
+    def _values(self, expr: sympy.Expr) -> Values:
         context = Context(self.theorem, self.inputs, self.policy)
         context.fill(set(expr.free_symbols), frozenset())
         return context.values
@@ -135,17 +140,17 @@ def linear_in(expr: sympy.Expr, constant: str) -> tuple[sympy.Expr, sympy.Expr]:
     return spelled.xreplace({found[0]: sympy.S.Zero}), slope
 
 
-def _factors(bound: Bound, name: str) -> list[HiddenConstant]:
-    return [atom for atom in bound.expr.atoms(HiddenConstant) if atom.name == name and atom.role == "C"]
-
-
-def _scales(expr: sympy.Expr, constant: HiddenConstant) -> bool:
-    """Whether an expression is C times something without C."""
-    try:
-        rest, _ = linear_in(expr, constant.name)
-    except InputError:
-        return False
-    return bool(rest == 0)
+def scale_of(bound: Bound) -> str | None:
+    """The name of the factor that the whole of a bound is proportional to, if there is one."""
+    for constant in sorted(bound.expr.atoms(HiddenConstant), key=lambda constant: constant.name):
+        if constant.role == "C":
+            try:
+                rest, _ = linear_in(bound.expr, constant.name)
+            except InputError:
+                continue
+            if rest == 0:
+                return str(constant.name)
+    return None
 
 
 def _short(exponent: float, *, up: bool) -> Fraction:

@@ -52,7 +52,8 @@ def fewest_trials(delta: float, confidence: float = CONFIDENCE) -> int:
         return 1
     if math.log((1 - confidence) / 2) / math.log1p(-delta) > MOST_TRIALS:
         raise InputError(
-            f"delta = {delta:g} takes more than {MOST_TRIALS} inits to support; give a larger delta, or --trials"
+            f"a success probability of 1 − {delta:g} takes more than {MOST_TRIALS} inits to support; give a larger "
+            "delta, or --trials"
         )
     n = max(math.ceil(math.log((1 - confidence) / 2) / math.log1p(-delta)) - 1, 1)
     while clopper_pearson(n, n, confidence)[0] < 1 - delta:

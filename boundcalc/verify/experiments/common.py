@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from boundcalc.data import Dataset
 from boundcalc.errors import InputError
 from boundcalc.estimate import Estimate
+from boundcalc.estimate.margins import Sampling, gamma_conjugate_kernel, gamma_random_feature
 from boundcalc.solving import Solution
 from boundcalc.symbols import show_fraction
 from boundcalc.train.dense import DenseEngine, peak_bytes
@@ -23,6 +24,9 @@ from boundcalc.verify.record import Record, Records
 
 MOST_ITERATIONS = 10**9
 
+MARGIN_CONFIDENCE = 1 - 1e-6
+"""Of a sampled bracket of γ: so near to 1 that the interval over the inits is not disturbed."""
+
 _MEASURED = 24
 
 
@@ -32,6 +36,9 @@ class Defaults:
     takes: tuple[str, ...] = ("epsilon", "L")
     defaults: Mapping[str, Fraction] = {}
     found: frozenset[str] = frozenset()
+    first_step: str = ""
+    dtype: str = "float32"
+    widths: tuple[int, ...] = ()
 
     def measure(self, inputs: Mapping[str, Fraction], train: Dataset, seed: int, device: str) -> tuple[Estimate, ...]:
         """Measure nothing."""
@@ -67,8 +74,10 @@ def measured_steps(steps: int) -> tuple[int, ...]:
     return tuple(sorted({int(t) for t in np.geomspace(1, max(steps, 1), _MEASURED)} | {steps}))
 
 
-def steps_of(case: Case, solution: Solution, constant: str) -> int:
+def steps_of(case: Case, solution: Solution, constant: str = "") -> int:
     """The number of steps to take: those prescribed times the probe's factor, and no more than the user allows.
+
+    constant: the hidden constant that scales it, if there is one.
 
     Raises:
         InputError: more than `MOST_ITERATIONS`.
@@ -79,7 +88,8 @@ def steps_of(case: Case, solution: Solution, constant: str) -> int:
     if limit is None and (solution.value is None or float(solution.value) * case.factor("T") > MOST_ITERATIONS):
         raise InputError(
             f"the prescribed number of iterations is {solution.number}, too many to run; give a larger epsilon "
-            f"(now {show_fraction(case.inputs['epsilon'])}), --set {constant}=… or --iterations N"
+            f"(now {show_fraction(case.inputs['epsilon'])}){f', --set {constant}=…' if constant else ''} or "
+            "--iterations N"
         )
     whole = math.inf if solution.value is None else math.ceil(Fraction(solution.value) * Fraction(case.factor("T")))
     return int(min(whole, limit if limit is not None else math.inf))
@@ -130,7 +140,54 @@ def loss_picture(trained: Records, level: str, target: float) -> Picture:
     return Picture("loss", "step t + 1", "training loss L_S(W(t))", tuple(lines), levels=((level, target),), log_y=True)
 
 
+def finite_or_none(value: float) -> float | None:
+    """A JSON number; JSON has no infinity, and None says that there is none."""
+    return float(value) if math.isfinite(value) else None
+
+
 def six_digits_up(value: float) -> Fraction:
     """A positive number rounded up to six significant digits, exactly."""
     unit = Fraction(10) ** (math.floor(math.log10(value)) - 5)
     return math.ceil(Fraction(value) / unit) * unit
+
+
+def six_digits_down(value: float | Fraction) -> Fraction:
+    """A positive number rounded down to six significant digits, exactly."""
+    unit = Fraction(10) ** (math.floor(math.log10(value)) - 5)
+    return math.floor(Fraction(value) / unit) * unit
+
+
+def separating_margin(name: str, inputs: Mapping[str, Fraction], train: Dataset, seed: int, device: str) -> Estimate:
+    """Bracket γ of cao2020's Assumption 3.3 (gamma_random_feature) or 3.4 (gamma_conjugate_kernel, at κ^(L−1))."""
+    if name == "gamma_conjugate_kernel":
+        return gamma_conjugate_kernel(train.X, train.y, int(inputs["L"]) - 1, device=device)
+    return gamma_random_feature(train.X, train.y, Sampling(seed=seed, confidence=MARGIN_CONFIDENCE), device=device)
+
+
+def shown_positive(estimate: Estimate, inputs: Mapping[str, Fraction], train: Dataset) -> Estimate:
+    """An estimate of what a statement assumes of the data to be positive.
+
+    Raises:
+        InputError: its lower end is not positive, and nobody gave a value instead.
+    """
+    if estimate.symbol not in inputs and not (estimate.lower or 0) > 0:
+        raise InputError(
+            f"{estimate.name} of {train.name} is between {estimate.lower:.6g} and {estimate.upper:.6g} and not "
+            f"shown to be positive ({estimate.method}); give {estimate.symbol}=… to take it for granted"
+        )
+    return estimate
+
+
+def assumption_premise(case: Case) -> Premise:
+    """The statement's assumption on the data, at the value that was measured or given, beside the measured bracket."""
+    (estimate,) = case.measured
+    (assumption,) = (hypothesis for hypothesis in case.theorem.hypotheses if hypothesis.symbol is not None)
+    value, low, high = case.inputs[estimate.symbol], estimate.lower or 0.0, estimate.upper or 0.0
+    verdict = "proved" if value <= low else "refuted" if value > high else "neither proved nor refuted"
+    return Premise(
+        assumption.name,
+        value <= high,
+        f"{estimate.symbol} = {float(value):.6g} is {verdict}: {estimate.name} of the training data is between "
+        f"{low:.6g} and {high:.6g} ({estimate.method})",
+        certified=not low < value <= high,
+    )
