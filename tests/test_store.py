@@ -101,7 +101,14 @@ def test_other_configurations_stand_beside_the_main_one(tmp_path: Path) -> None:
         assert store.run({**other, "batch": 7}).trial_numbers("training") == {0, 1}
         assert store.run({"width": 32}).trial_numbers("training") == set()
     with pytest.raises(InputError, match=r"holds another run \(width is 8 there, 16 here\)"):
-        Store(tmp_path, other)
+        Store(tmp_path, {**other, "examples": "what follows from it"})
+
+
+def test_of_inputs_that_differ_the_first_is_named(tmp_path: Path) -> None:
+    with Store(tmp_path, {"theorem": "a", "inputs": {"L": "3", "epsilon": "0.1"}}):
+        pass
+    with pytest.raises(InputError, match=r"holds another run \(epsilon is 0\.1 there, 0\.02 here\)"):
+        Store(tmp_path, {"theorem": "a", "inputs": {"L": "3", "epsilon": "0.02"}})
 
 
 def test_the_key_is_of_the_whole_configuration_but_the_batch() -> None:

@@ -199,10 +199,9 @@ class Store(Rows):
         with self._reading():
             (text,) = self._db.execute("SELECT config FROM run WHERE id = ?", (_MAIN,)).fetchone()
             held = dict(json.loads(text))
-        asked = json.loads(_canonical(config))
-        key = next(k for k in {**asked, **held} if k != "batch" and held.get(k) != asked.get(k))
+        name, there, here = _first_difference(held, json.loads(json.dumps(dict(config))))
         raise InputError(
-            f"--out {str(self.folder)!r} holds another run ({key} is {held.get(key)} there, {asked.get(key)} here); "
+            f"--out {str(self.folder)!r} holds another run ({name} is {there} there, {here} here); "
             "give another folder, or the same options to continue that run"
         )
 
@@ -213,6 +212,21 @@ class Store(Rows):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _first_difference(held: Mapping[str, Any], asked: Mapping[str, Any]) -> tuple[str, Any, Any]:
+    """The first entry in which two configurations differ, in the order in which they list them, with both its values.
+
+    What the user gave comes before what follows from it.
+    """
+    for name in {**held, **asked}:
+        there, here = held.get(name), asked.get(name)
+        if name == "batch" or (there == here and (name in held) == (name in asked)):
+            continue
+        if isinstance(there, dict) and isinstance(here, dict):
+            return _first_difference(there, here)
+        return name, there, here
+    return "the key", None, None
 
 
 @contextlib.contextmanager
