@@ -750,12 +750,13 @@ def verify(
     from boundcalc.verify.execution import shortage_in_one_line
     from boundcalc.verify.probes import parse_factors, probe
     from boundcalc.verify.runner import run
-    from boundcalc.verify.statistics import outlook
+    from boundcalc.verify.statistics import anytime_interval, clopper_pearson, outlook
 
     factors = parse_factors(probes)
     with shortage_in_one_line():
         case = make_case(theorem, options, inputs, policy, strict=strict)
-        click.echo(str(outlook(case.trials, float(case.failure))), err=True)
+        interval = anytime_interval if options.anytime else clopper_pearson
+        click.echo(str(outlook(case.trials, float(case.failure), interval)), err=True)
         with _workers(cluster) as workers, _RunLine() as line:
             result = run(case, out, line.show, workers=workers, batch=together, checkpoint_seconds=float(seconds))
             probed = probe(result, out, factors, on_progress=line.show, workers=workers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -118,11 +119,12 @@ def test_anytime_interval_before_and_after_very_many_trials() -> None:
     assert 0.49 < low < 0.5 < high < 0.51
 
 
+@pytest.mark.parametrize("interval", [clopper_pearson, anytime_interval])
 @pytest.mark.parametrize("trials", [1, 5, 72, 100])
-def test_outlook_is_what_the_verdicts_will_be(trials: int) -> None:
-    seen = outlook(trials, 0.05)
+def test_outlook_is_what_the_verdicts_will_be(trials: int, interval: Callable[[int, int], tuple[float, float]]) -> None:
+    seen = outlook(trials, 0.05, interval)
     for failures in range(trials + 1):
-        verdict = judge(clopper_pearson(trials - failures, trials), 0.05, (), vacuous=False)
+        verdict = judge(interval(trials - failures, trials), 0.05, (), vacuous=False)
         supported = seen.supported_to is not None and failures <= seen.supported_to
         refuted = seen.refuted_from is not None and failures >= seen.refuted_from
         assert verdict == ("supported" if supported else "refuted at these constants" if refuted else "inconclusive")

@@ -133,15 +133,17 @@ class Outlook:
         return f"{self.trials} inits: {support} a success probability ≥ {self.required:g}, {refute}"
 
 
-def outlook(trials: int, delta: float) -> Outlook:
-    """What a fixed number of inits can decide about "with probability ≥ 1 − δ", by the Clopper–Pearson interval."""
+def outlook(
+    trials: int, delta: float, interval: Callable[[int, int], tuple[float, float]] = clopper_pearson
+) -> Outlook:
+    """What a number of inits can decide about "with probability ≥ 1 − δ", by an interval of (successes, trials)."""
     required = 1 - delta
     # Both ends fall with the number of failures, so each threshold is found by bisection.
     fails_to_support = bisect_left(
-        range(trials + 1), True, key=lambda failures: clopper_pearson(trials - failures, trials)[0] < required
+        range(trials + 1), True, key=lambda failures: interval(trials - failures, trials)[0] < required
     )
     refutes = bisect_left(
-        range(trials + 1), True, key=lambda failures: clopper_pearson(trials - failures, trials)[1] < required
+        range(trials + 1), True, key=lambda failures: interval(trials - failures, trials)[1] < required
     )
     return Outlook(
         trials,

@@ -75,8 +75,11 @@ class Course:
 
     @property
     def best(self) -> NDArray[np.intp]:
-        """Which of the iterates at which more was measured has the least E_S, (S,): k* among them."""
-        return np.asarray(self.surrogate[:, self.at].argmin(axis=1))
+        """Which of the iterates at which more was measured has the least E_S, (S,): k* among them.
+
+        The last one is W^(K), and the statement is about k < K.
+        """
+        return np.asarray(self.surrogate[:, self.at[:-1]].argmin(axis=1))
 
     def facts(self, i: int, case: Case) -> dict[str, float | None]:
         """What every record tells of its course."""
@@ -145,7 +148,7 @@ class Descends(Defaults):
             case.train.y,
             step_size=prescribed.step_size,
             iterations=prescribed.steps,
-            distance_steps=sorted({0, *measured_steps(prescribed.steps)} - {prescribed.steps}),
+            distance_steps=sorted({0, prescribed.steps - 1, *measured_steps(prescribed.steps)} - {prescribed.steps}),
             on_step=note,
             record_surrogate=True,
             measure=lambda: self.looks(case, engine, unseen),

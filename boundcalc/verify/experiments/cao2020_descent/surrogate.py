@@ -66,7 +66,8 @@ class ReachesSurrogate(UnderGradientBound):
         reached = sum(record.facts["first_step_reached"] is not None for record in records)
         stayed = sum(record.facts["stayed_in_W_tau"] for record in records)
         return Conclusion(
-            success=f"stayed within τ = {tau:.6g} for {iterates_taken(case, prescribed)} and reached E_S ≤ {epsilon:g}",
+            success=f"were within τ = {tau:.6g} at the measured ones of {iterates_taken(case, prescribed)} and reached "
+            f"E_S ≤ {epsilon:g}",
             premises=self.bound_premises(case, prescribed, certificates, trained),
             checks=(
                 *_checks(
