@@ -6,6 +6,7 @@ init is read off them without disturbing the interval over the inits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -117,7 +118,7 @@ def mean_error(mean: float, examples: int, weight: float, intervals: int) -> Pop
         raise InputError(f"mean error {mean} of {examples} examples weighing {weight:g}; give a mean that they make up")
     x = min(mean / weight, examples)
     low, high = np.array([np.floor(x)]), np.array([np.ceil(x)])
-    lower, upper = _limits(low, high, examples, MISREADING / intervals / 2 / np.e)
+    lower, upper = _limits(low, high, examples, MISREADING / intervals / 2 / math.e)
     scale = examples * weight
     return PopulationError(np.array(mean), lower[0] * scale, np.minimum(upper[0] * scale, 1.0))
 
