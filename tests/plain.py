@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
+from boundcalc.cli import main
 from boundcalc.train.networks import Network, initial_weights
 from boundcalc.verify.checks import Check
 from boundcalc.verify.runner import Result
@@ -23,6 +27,17 @@ def verify(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command."""
     command = [sys.executable, "-m", "boundcalc", "verify", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
+
+
+def verify_here(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command within this process, without the time that a new one takes to load torch."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["boundcalc", "verify", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            main()
+    assert isinstance(stop.value.code, int)
+    return subprocess.CompletedProcess(arguments, stop.value.code, out.getvalue(), err.getvalue())
 
 
 def check(result: Result, words: str) -> Check:

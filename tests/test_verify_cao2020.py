@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import subprocess
-import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from plain import verify_here
 
-from boundcalc.cli import main
 from boundcalc.constants import ConstantPolicy
 from boundcalc.data import Dataset
 from boundcalc.errors import InputError
@@ -473,13 +470,7 @@ def test_divergence_is_a_failure() -> None:
 
 
 def verify(key: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["boundcalc", "verify", f"cao2020/{key}", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            main()
-    assert isinstance(stop.value.code, int)
-    return subprocess.CompletedProcess(arguments, stop.value.code, out.getvalue(), err.getvalue())
+    return verify_here(f"cao2020/{key}", *arguments)
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import subprocess
-import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -19,8 +16,8 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from plain import verify_here
 
-from boundcalc.cli import main
 from boundcalc.constants import ConstantPolicy
 from boundcalc.data import Dataset
 from boundcalc.errors import InputError
@@ -578,13 +575,7 @@ def test_memorized_random_labels_refute_a_gap_that_is_too_small() -> None:
 
 
 def verify(key: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["boundcalc", "verify", f"cao2020/{key}", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            main()
-    assert isinstance(stop.value.code, int)
-    return subprocess.CompletedProcess(arguments, stop.value.code, out.getvalue(), err.getvalue())
+    return verify_here(f"cao2020/{key}", *arguments)
 
 
 @pytest.mark.parametrize(

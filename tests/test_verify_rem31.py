@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import subprocess
-import sys
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from plain import verify_here
 
-from boundcalc.cli import main
 from boundcalc.data import Dataset
 from boundcalc.errors import InputError
 from boundcalc.train.networks import he_relu, initial_weights
@@ -239,13 +236,7 @@ def test_one_width_makes_no_growth(widths: tuple[int, ...]) -> None:
 
 
 def verify(*arguments: str) -> subprocess.CompletedProcess[str]:
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["boundcalc", "verify", "cao2020/rem3.1", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            main()
-    assert isinstance(stop.value.code, int)
-    return subprocess.CompletedProcess(arguments, stop.value.code, out.getvalue(), err.getvalue())
+    return verify_here("cao2020/rem3.1", *arguments)
 
 
 def test_the_command_leaves_a_report(tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from plain import verify
 
 from boundcalc.catalogue import CATALOGUE
 from boundcalc.data import load, split
@@ -31,11 +30,6 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 PLANE = "sphere:n=16,d=2,margin=0.8"  # rows in a plane: γ is an exact sum there
 SPREAD = "spread:n=8,d=12,phi=1.2"
-
-
-def verify(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "boundcalc", "verify", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
 
 
 def verified(key: str, folder: Path, data: str, given: dict[str, Fraction] | None = None, **options: Any) -> Result:

@@ -14,6 +14,7 @@ import numpy as np
 
 from boundcalc.errors import InputError
 from boundcalc.estimate.radius import RadiusCertificate, certify_radius, search_bytes
+from boundcalc.solving import Solution
 from boundcalc.symbols import show_fraction
 from boundcalc.train.descent import gradient_descent
 from boundcalc.train.networks import Network, scaled_relu
@@ -53,6 +54,8 @@ class NearGoodWeights(Defaults):
     takes = ("epsilon", "L", "alpha", "R")
     defaults: Mapping[str, Fraction] = {"epsilon": DEFAULT_EPSILON}
     found = frozenset({"R"})
+    answers: tuple[str, ...] = ()
+    """What the statement answers besides width and step size."""
 
     def network(self, inputs: Mapping[str, Fraction], width: int, d: int) -> Network:
         """The scaled deep ReLU network, all layers trained."""
@@ -103,6 +106,17 @@ class NearGoodWeights(Defaults):
             )
         return six_digits_up(max(found))
 
+    def prescribe(self, case: Case, certificates: Records) -> Prescribed:
+        """Width, η and what else the statement answers, at the certified R."""
+        found = {"R": self.radius(case, certificates)}
+        statement = case.statement.with_inputs(**found)
+        solutions = {name: statement.solve(name) for name in ("width", "step-size", *self.answers)}
+        return Prescribed(found, solutions, self.steps(case, solutions), step_size_of(case, solutions["step-size"]))
+
+    def steps(self, case: Case, solutions: Mapping[str, Solution]) -> int:
+        """How many steps are taken: T."""
+        return steps_of(case, solutions["iterations"], "C_T")
+
     def premises(self, case: Case, R: Fraction, certificates: Records) -> tuple[Premise, ...]:
         """The data, and assumption (A) for every init."""
         held = [c for c in certificates.values() if c.success and Fraction(c.facts["R"]) <= R]
@@ -122,19 +136,8 @@ class NearGoodWeights(Defaults):
 class ReachesTarget(NearGoodWeights):
     """Theorem 2.1: full-batch GD reaches training loss ≤ 3ε within T steps."""
 
+    answers = ("iterations", "loss")
     first_step = "first_step_reached"
-
-    def prescribe(self, case: Case, certificates: Records) -> Prescribed:
-        """Width, η, T and 3ε at the certified R."""
-        found = {"R": self.radius(case, certificates)}
-        statement = case.statement.with_inputs(**found)
-        solutions = {name: statement.solve(name) for name in ("width", "step-size", "iterations", "loss")}
-        return Prescribed(
-            found,
-            solutions,
-            steps_of(case, solutions["iterations"], "C_T"),
-            step_size_of(case, solutions["step-size"]),
-        )
 
     def train(self, case: Case, prescribed: Prescribed, trials: Sequence[int], note: Note) -> list[Record]:
         """Full-batch GD; losses at every step, distances at some.

@@ -24,8 +24,6 @@ from boundcalc.verify.experiments.common import (
     finite_or_none,
     loss_picture,
     measured_steps,
-    step_size_of,
-    steps_of,
     zero_one_errors,
 )
 from boundcalc.verify.experiments.population import ONE_SAMPLE, PopulationError, population_error, unseen_examples
@@ -40,17 +38,7 @@ Array = NDArray[np.float64]
 class GeneralizesAlongPath(NearGoodWeights):
     """Theorem 2.2: for all t ≤ T, error ≤ 2 L_S + Õ(min{…, …}) + O(√(log(1/δ)/n))."""
 
-    def prescribe(self, case: Case, certificates: Records) -> Prescribed:
-        """Width, η, T, and the error bound where the training loss is 3ε, at the certified R."""
-        found = {"R": self.radius(case, certificates)}
-        statement = case.statement.with_inputs(**found)
-        solutions = {name: statement.solve(name) for name in ("width", "step-size", "iterations", "error")}
-        return Prescribed(
-            found,
-            solutions,
-            steps_of(case, solutions["iterations"], "C_T"),
-            step_size_of(case, solutions["step-size"]),
-        )
+    answers = ("iterations", "error")
 
     def train(self, case: Case, prescribed: Prescribed, trials: Sequence[int], note: Note) -> list[Record]:
         """Full-batch GD; the loss at every step, errors on unseen examples at some."""

@@ -12,12 +12,12 @@ from fractions import Fraction
 import numpy as np
 
 from boundcalc.notation import text
+from boundcalc.solving import Solution
 from boundcalc.verify.case import Case
 from boundcalc.verify.checks import Check, Conclusion
 from boundcalc.verify.experiment import Note, Prescribed
 from boundcalc.verify.experiments.bound_parts import terms
 from boundcalc.verify.experiments.chen2019 import RADIUS_NOTES, NearGoodWeights
-from boundcalc.verify.experiments.common import step_size_of
 from boundcalc.verify.experiments.online import (
     distance_picture,
     error_checks,
@@ -39,12 +39,11 @@ class RandomIterateGeneralizes(NearGoodWeights):
 
     defaults: Mapping[str, Fraction] = {"epsilon": DEFAULT_SGD_EPSILON}
 
-    def prescribe(self, case: Case, certificates: Records) -> Prescribed:
-        """Width, η and the error bound at the certified R; a step for each example."""
-        found = {"R": self.radius(case, certificates)}
-        statement = case.statement.with_inputs(**found)
-        solutions = {name: statement.solve(name) for name in ("width", "step-size", "error")}
-        return Prescribed(found, solutions, online_steps(case), step_size_of(case, solutions["step-size"]))
+    answers = ("error",)
+
+    def steps(self, case: Case, solutions: Mapping[str, Solution]) -> int:
+        """A step for each example."""
+        return online_steps(case)
 
     def train(self, case: Case, prescribed: Prescribed, trials: Sequence[int], note: Note) -> list[Record]:
         """Online SGD; every iterate is judged."""
