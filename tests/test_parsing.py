@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from boundcalc.cli import parse_values
+from boundcalc.commands.common import parse_values
 from boundcalc.errors import BoundcalcError, InputError, UnknownNameError
 from boundcalc.parsing import normalize, parse_number
 from boundcalc.symbols import ALIASES, VOCABULARY, lookup, show_fraction

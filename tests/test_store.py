@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 import torch
 
-from boundcalc.cli import _RunLine
+from boundcalc.commands.progress import RunLine
 from boundcalc.constants import ConstantPolicy
 from boundcalc.errors import InputError, OutOfMemoryError
 from boundcalc.train.checkpoints import Checkpointed
@@ -457,7 +457,7 @@ def test_the_line_of_progress() -> None:
 
 def test_the_line_of_progress_on_a_terminal_and_in_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     state = State("training", 4, 2, 0, 0.0, 1.0, Tally(2, 2, 0), "inconclusive")
-    with _RunLine() as line:
+    with RunLine() as line:
         for done in (2, 3, 4):
             line.show(replace(state, done=done))
     # Of the three, the second comes too soon after the first; the last is always said.
@@ -465,7 +465,7 @@ def test_the_line_of_progress_on_a_terminal_and_in_a_file(capsys: pytest.Capture
         "training 50%: 2/4 inits, 2/s, 0:01 left; 2 of 2 succeeded: inconclusive so far\n"
         "training 100%: 4/4 inits, 4/s, 0:00 left; 2 of 2 succeeded: inconclusive so far\n"
     )
-    with _RunLine() as line:
+    with RunLine() as line:
         line._rewritten = True
         line.show(state)
         line.show(replace(state, done=4))

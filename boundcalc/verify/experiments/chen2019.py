@@ -111,9 +111,9 @@ class NearGoodWeights(Defaults):
         found = {"R": self.radius(case, certificates)}
         statement = case.statement.with_inputs(**found)
         solutions = {name: statement.solve(name) for name in ("width", "step-size", *self.answers)}
-        return Prescribed(found, solutions, self.steps(case, solutions), step_size_of(case, solutions["step-size"]))
+        return Prescribed(found, solutions, self.step_count(case, solutions), step_size_of(case, solutions["step-size"]))
 
-    def steps(self, case: Case, solutions: Mapping[str, Solution]) -> int:
+    def step_count(self, case: Case, solutions: Mapping[str, Solution]) -> int:
         """How many steps are taken: T."""
         return steps_of(case, solutions["iterations"], "C_T")
 

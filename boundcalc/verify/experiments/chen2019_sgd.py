@@ -41,7 +41,7 @@ class RandomIterateGeneralizes(NearGoodWeights):
 
     answers = ("error",)
 
-    def steps(self, case: Case, solutions: Mapping[str, Solution]) -> int:
+    def step_count(self, case: Case, solutions: Mapping[str, Solution]) -> int:
         """A step for each example."""
         return online_steps(case)
 

@@ -1,0 +1,199 @@
+"""What several commands share: options, and reading what they are given."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Callable, Collection, Iterable
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from boundcalc.errors import InputError, UnknownNameError
+from boundcalc.parsing import normalize, parse_number
+
+if TYPE_CHECKING:
+    from sympy import Expr
+
+    from boundcalc.constants import ConstantPolicy
+    from boundcalc.measuring import DataFacts
+
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+ANSWERED, BAD_INPUT, INFEASIBLE = 0, 2, 3
+
+
+def constant_options(command: Command) -> Command:
+    """Where hidden constants come from."""
+    command = click.option(
+        "--set", "settings", multiple=True, metavar="NAME=VALUE",
+        help="Value of a hidden constant: C_m=2, C=2 (every factor), chen2019/thm2.1:C_m=2. Repeatable.",
+    )(command)  # fmt: skip
+    command = click.option(
+        "--constants", "constants_file", type=click.Path(path_type=Path), metavar="FILE",
+        help="TOML file of hidden constants; --set goes before it.",
+    )(command)  # fmt: skip
+    return click.option("--strict", is_flag=True, help="Refuse assumed inputs and unit constants.")(command)
+
+
+def theorems_option(command: Command) -> Command:
+    """Files of further statements."""
+    return click.option(
+        "--theorems", "theorem_files", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+        help="TOML file of further theorems. Repeatable.",
+    )(command)  # fmt: skip
+
+
+def json_option(command: Command) -> Command:
+    """One JSON object in place of text."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
+
+
+def data_options(command: Command) -> Command:
+    """Where an answer takes inputs from that are not given."""
+    for option in (
+        click.option("--device", metavar="NAME", help="Where it is measured: auto, cpu or cuda [default: auto]."),
+        click.option("--seed", metavar="N", help="Seed of the random features that it is measured by [default: 0]."),
+        click.option("--label", metavar="COLUMN", help="Label column of a file, by name or number [default: last]."),
+        click.option("--classes", metavar="A,B", help="The two classes of the data; A becomes +1, B −1."),
+        click.option(
+            "--data", metavar="SOURCE",
+            help="Take what you do not give (n, γ, φ, λ₀, …) from data: see boundcalc data.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def reading_option(command: Command) -> Command:
+    """Which reading of a corollary is meant."""
+    return click.option(
+        "--reading", type=click.Choice(["stated", "unfolded"]), default="stated", show_default=True,
+        help="A corollary as stated, or with what its proof plugs in.",
+    )(command)  # fmt: skip
+
+
+def constant_policy(settings: tuple[str, ...], constants_file: Path | None) -> ConstantPolicy:
+    """The values of hidden constants: those of --set go before those of the file."""
+    from boundcalc.constants import ConstantPolicy, parse_settings, read_constants
+
+    held = read_constants(constants_file) if constants_file else ConstantPolicy()
+    own = parse_settings(settings)
+    measured = {name: origin for name, origin in held.calibrated.items() if name not in own}
+    return ConstantPolicy({**held.values, **own}, measured)
+
+
+def data_facts(
+    source: str | None, classes: str | None, label: str | None, seed: str | None, device: str | None
+) -> DataFacts | None:
+    """The data from which inputs are taken, if there are any."""
+    if source is None:
+        options = {"--classes": classes, "--label": label, "--seed": seed, "--device": device}
+        for name, value in options.items():
+            if value is not None:
+                raise InputError(f"{name} {value} is about data: give --data SOURCE too, or drop it")
+        return None
+    gc.enable()
+    chosen, number = two_classes(classes), whole_number(seed, "--seed", least=0)
+    from boundcalc.data import load
+    from boundcalc.measuring import DataFacts
+
+    def announce(name: str) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"measuring {name}", err=True)
+
+    return DataFacts(load(source, classes=chosen, label=label), seed=number or 0, device=device or "auto",
+                     announce=announce)  # fmt: skip
+
+
+def two_classes(classes: str | None) -> tuple[str, str] | None:
+    """Read `A,B`, two different names."""
+    if classes is None:
+        return None
+    parts = [part.strip() for part in classes.split(",")]
+    if len(parts) != 2 or not all(parts) or parts[0] == parts[1]:
+        raise InputError(f"--classes {classes!r} does not name two different classes; give --classes 3,8, say")
+    return parts[0], parts[1]
+
+
+def whole_number(text: str | None, what: str, least: int = 1) -> int | None:
+    """Read an integer ≥ `least`, in any way of writing a number; `what` names it where it is none."""
+    if text is None:
+        return None
+    value = parse_number(text, what)
+    if value.denominator != 1 or value < least:
+        raise InputError(f"{what} {text} is not an integer ≥ {least}")
+    return int(value)
+
+
+def parse_values(assignments: Iterable[str]) -> dict[str, Fraction]:
+    """Read `name=value` arguments; any alias, any way of writing a number.
+
+    Raises:
+        InputError: no `=`, an unknown name, a value that is no number, a name given twice.
+    """
+    return {name: parse_number(number, name) for name, number in split_assignments(assignments).items()}
+
+
+def parse_inputs(assignments: Iterable[str]) -> dict[str, Fraction | Expr]:
+    """Read `name=value` arguments whose values may also be formulas in other symbols, as in tau=R*m^(-1/2).
+
+    Raises:
+        InputError: as for `parse_values`; or a value that is neither a number nor a formula.
+    """
+    return {name: number_or_formula(name, value) for name, value in split_assignments(assignments).items()}
+
+
+def number_or_formula(name: str, value: str) -> Fraction | Expr:
+    """Read one value of `parse_inputs`."""
+    try:
+        return parse_number(value, name)
+    except InputError as no_number:
+        if not any(character.isalpha() for character in value):
+            raise
+        from boundcalc.formula import parse_formula  # Only here: numbers are the rule.
+
+        try:
+            return parse_formula(value, what=name)
+        except InputError as no_formula:
+            raise InputError(f"{no_number}; nor a formula: {no_formula}") from None
+
+
+def split_assignments(assignments: Iterable[str], constants: Collection[str] = ()) -> dict[str, str]:
+    """Split `name=value` arguments, by the proper names of their symbols, or of hidden constants."""
+    from boundcalc.symbols import ALIASES, lookup
+
+    values: dict[str, str] = {}
+    for assignment in assignments:
+        name, equals, value = (part.strip() for part in normalize(assignment).partition("="))
+        if not equals or not name or not value:
+            raise InputError(f"{assignment!r} is not name=value, e.g. epsilon=0.01")
+        try:
+            canonical = name if name in constants else lookup(name).name
+        except UnknownNameError:
+            own = ", ".join(sorted(constants))
+            mend = f"its hidden constants are {own}" if own else "constants go into --set"
+            raise UnknownNameError("input", name, [*ALIASES, *constants], mend) from None
+        if canonical in values:
+            raise InputError(f"{canonical} is given twice; give it once")
+        values[canonical] = value
+    return values
+
+
+def show_answer(answer: dict[str, Any] | str) -> None:
+    """Print text, or an object as JSON."""
+    if not isinstance(answer, str):
+        import json
+
+        answer = json.dumps(answer, ensure_ascii=False, indent=2)
+    try:
+        click.echo(answer)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has gone (`boundcalc list | head`): nothing is left to say, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,318 @@
+"""`verify`, `calibrate`, `scaling`: guarantees put to the test."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from boundcalc.commands.common import (
+    INFEASIBLE,
+    Command,
+    constant_options,
+    constant_policy,
+    json_option,
+    parse_values,
+    show_answer,
+    split_assignments,
+    two_classes,
+    whole_number,
+)
+from boundcalc.commands.progress import RunLine
+from boundcalc.errors import InputError
+from boundcalc.parsing import parse_number
+
+if TYPE_CHECKING:
+    from boundcalc.verify.case import Options as RunOptions
+    from boundcalc.verify.execution import Workers
+    from boundcalc.verify.settings import Study
+
+
+def _run_options(command: Command) -> Command:
+    """What decides the numbers of a verification, apart from the statement's inputs: see `_run_of`."""
+    for option in (
+        click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
+        click.option(
+            "--dtype", default="auto", metavar="TYPE",
+            help="float32 or float64 [default: float64 where rounding could decide, else float32].",
+        ),
+        click.option("--iterations", metavar="N", help="Train for at most N steps [default: as many as prescribed]."),
+        click.option(
+            "--test-fraction", default="1/4", show_default=True, metavar="F", help="Share of examples held out."
+        ),
+        click.option("--seed", default="0", show_default=True, metavar="N", help="Seed of the inits and of the split."),
+        click.option("--trials", metavar="N", help="Number of inits [default: the fewest that could support 1 − δ]."),
+        click.option(
+            "--width", metavar="M",
+            help="Width to train at [default: the prescribed one where it fits into memory, else 64]; several "
+            "(64,128,256) for cao2020/rem3.1, which is about growth with it.",
+        ),
+        click.option("--rows", metavar="N", help="Train on N of the examples only."),
+        click.option("--label", metavar="COLUMN", help="Label column of a file, by name or number [default: last]."),
+        click.option("--classes", metavar="A,B", help="The two classes to tell apart; A becomes +1, B −1."),
+        click.option("--data", required=True, metavar="SOURCE", help="What to train on, as for boundcalc data."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _run_of(
+    *,
+    data: str,
+    classes: str | None,
+    label: str | None,
+    rows: str | None,
+    width: str | None,
+    trials: str | None,
+    seed: str,
+    test_fraction: str,
+    iterations: str | None,
+    dtype: str,
+    device: str,
+    anytime: bool = False,
+) -> RunOptions:
+    """The options of `_run_options`, read."""
+    fraction = parse_number(test_fraction, "--test-fraction")
+    if not 0 < fraction < 1:
+        raise InputError(f"--test-fraction {test_fraction} is not between 0 and 1; give 1/4, say")
+    widths = tuple(whole_number(part.strip(), "--width") or 1 for part in width.split(",")) if width is not None else ()
+    facts: dict[str, Any] = {
+        "data": data,
+        "classes": two_classes(classes),
+        "label": label,
+        "rows": whole_number(rows, "--rows"),
+        "test_fraction": fraction,
+        "width": widths[0] if len(widths) == 1 else None,
+        "widths": widths if len(widths) > 1 else (),
+        "trials": whole_number(trials, "--trials"),
+        "anytime": anytime,
+        "seed": whole_number(seed, "--seed", least=0) or 0,
+        "iterations": whole_number(iterations, "--iterations"),
+        "dtype": dtype,
+        "device": device,
+    }
+    from boundcalc.verify.case import Options
+
+    return Options(**facts)
+
+
+@click.command()
+@click.argument("theorem")
+@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
+@_run_options
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run.")
+@click.option(
+    "--stop-early",
+    "anytime",
+    is_flag=True,
+    help="Stop as soon as a confidence interval that is valid at any time decides.",
+)
+@click.option(
+    "--probe",
+    "probes",
+    multiple=True,
+    metavar="NAME=FACTORS",
+    help="Run a few inits at eta, m or T times these factors [default: eta=1/2,3 m=1/2,2 T=1/2]; none for no probe.",
+)
+@click.option(
+    "--batch", metavar="N", help="Inits trained together [default: 24 on a CPU, 256 on a GPU, or what fits well]."
+)
+@click.option(
+    "--checkpoint-every",
+    default="60",
+    show_default=True,
+    metavar="SECONDS",
+    help="How often a long training keeps how far it is; 0 for never.",
+)
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Train on a Dask cluster: the address of its scheduler (tcp://HOST:8786), or slurm or slurm:JOBS for a Slurm "
+    "queue as ~/.config/dask/jobqueue.yaml describes it. A task is a batch, so that --batch says how finely the inits "
+    "are shared out. Needs boundcalc[cluster].",
+)
+@constant_options
+@json_option
+def verify(
+    theorem: str,
+    values: tuple[str, ...],
+    out: Path,
+    probes: tuple[str, ...],
+    batch: str | None,
+    checkpoint_every: str,
+    cluster: str | None,
+    settings: tuple[str, ...],
+    constants_file: Path | None,
+    strict: bool,
+    as_json: bool,
+    **run_options: Any,
+) -> None:
+    """Train at what a THEOREM prescribes and check what it guarantees; leaves a report in DIR.
+
+    The same command again continues a run that was cut off. Inputs are those of the statement that can be chosen:
+    epsilon, delta, L, and alpha, R, B, gamma, tau or eta where it has them.
+    """
+    from boundcalc.catalogue import CATALOGUE
+    from boundcalc.solving import check_inputs
+
+    # What is wrong with the inputs is said at once, before anything heavy is loaded.
+    inputs = check_inputs(CATALOGUE.find(theorem), parse_values(values))
+    policy = constant_policy(settings, constants_file)
+    together, seconds = whole_number(batch, "--batch"), parse_number(checkpoint_every, "--checkpoint-every")
+    if seconds < 0:
+        raise InputError(f"--checkpoint-every {checkpoint_every} is negative; give seconds, or 0 for never")
+    gc.enable()
+    options = _run_of(**run_options)
+    from boundcalc.verify.case import make_case
+    from boundcalc.verify.execution import shortage_in_one_line
+    from boundcalc.verify.probes import parse_factors, probe
+    from boundcalc.verify.runner import run
+    from boundcalc.verify.statistics import anytime_interval, clopper_pearson, outlook
+
+    factors = parse_factors(probes)
+    with shortage_in_one_line():
+        case = make_case(theorem, options, inputs, policy, strict=strict)
+        interval = anytime_interval if options.anytime else clopper_pearson
+        click.echo(str(outlook(case.trials, float(case.failure), interval)), err=True)
+        with _workers(cluster) as workers, RunLine() as line:
+            result = run(case, out, line.show, workers=workers, batch=together, checkpoint_seconds=float(seconds))
+            probed = probe(result, out, factors, on_progress=line.show, workers=workers)
+        from boundcalc.report.verification import probe_line, verdict_line, verification_json, width_line, write_reports
+
+        paths = write_reports(result, out, probed)
+    if as_json:
+        show_answer(verification_json(result, probed))
+    else:
+        click.echo(width_line(result))
+        click.echo(verdict_line(result))
+        if probed:
+            click.echo(probe_line(probed))
+        click.echo(f"wrote {', '.join(str(path) for path in paths)}")
+    if result.verdict in ("refuted at these constants", "premise unmet"):
+        sys.exit(INFEASIBLE)
+
+
+_vary_option = click.option(
+    "--vary", multiple=True, required=True, metavar="NAME=VALUE,…",
+    help="Values of an input, of m (the width) or of n (the number of training examples); once for each.",
+)  # fmt: skip
+
+
+@click.command()
+@click.argument("theorem")
+@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
+@_vary_option
+@_run_options
+@click.option("--no-width", is_flag=True, help="Do not look for the smallest sufficient width of every setting.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the runs.")
+@json_option
+def calibrate(
+    theorem: str,
+    values: tuple[str, ...],
+    vary: tuple[str, ...],
+    no_width: bool,
+    out: Path,
+    as_json: bool,
+    **run_options: Any,
+) -> None:
+    """Measure the hidden constants of a THEOREM over all combinations of some inputs; leaves DIR/constants.toml.
+
+    That file goes into --constants of every other command. Each constant is scored on settings that are left out.
+
+    \b
+    boundcalc calibrate chen2019/thm2.1 --data digits --classes 3,8 --vary L=2,3 --vary epsilon=0.1,0.2
+        --width 32 --trials 6 --out runs/calibrated
+    """
+    study = _study(theorem, values, out, run_options)
+    from boundcalc.report.studies import calibration_json, calibration_text, write_calibration
+    from boundcalc.verify.calibration import calibrate as fit
+    from boundcalc.verify.execution import shortage_in_one_line
+    from boundcalc.verify.settings import settings_of
+
+    with shortage_in_one_line(), RunLine() as line:
+        found = fit(study, settings_of(_varied(vary)), widths=not no_width, progress=line.show)
+    paths = write_calibration(found, out)
+    if as_json:
+        show_answer(calibration_json(found))
+    else:
+        click.echo(calibration_text(found))
+        click.echo(f"wrote {', '.join(str(path) for path in paths)}")
+
+
+@click.command()
+@click.argument("theorem")
+@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
+@_vary_option
+@click.option(
+    "--of",
+    "of",
+    type=click.Choice(["T", "m"]),
+    default="T",
+    show_default=True,
+    help="The smallest sufficient number of steps, or width.",
+)
+@_run_options
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the runs.")
+@json_option
+def scaling(
+    theorem: str,
+    values: tuple[str, ...],
+    vary: tuple[str, ...],
+    of: Literal["T", "m"],
+    out: Path,
+    as_json: bool,
+    **run_options: Any,
+) -> None:
+    """Fit how what sufficed grows with one input at a time, beside the exponent of what the THEOREM prescribes.
+
+    \b
+    boundcalc scaling chen2019/thm2.1 L=2 --data digits --classes 3,8 --vary epsilon=0.05,0.1,0.2 --vary n=50,100,200
+        --width 32 --trials 6 --out runs/scaling
+    """
+    study = _study(theorem, values, out, run_options)
+    from boundcalc.report.studies import scaling_json, scalings_text
+    from boundcalc.verify.execution import shortage_in_one_line
+    from boundcalc.verify.scaling import scaling as fit
+
+    with shortage_in_one_line(), RunLine() as line:
+        found = [fit(study, name, numbers, of, line.show) for name, numbers in _varied(vary).items()]
+    if as_json:
+        show_answer({"theorem": theorem, "scalings": [scaling_json(one) for one in found]})
+    else:
+        click.echo(scalings_text(theorem, found))
+
+
+def _study(theorem: str, values: tuple[str, ...], out: Path, run_options: dict[str, Any]) -> Study:
+    """A statement to be verified at several settings."""
+    from boundcalc.catalogue import CATALOGUE
+    from boundcalc.solving import check_inputs
+
+    inputs = check_inputs(CATALOGUE.find(theorem), parse_values(values))
+    gc.enable()
+    options = _run_of(**run_options)
+    from boundcalc.verify.settings import Study
+
+    return Study(theorem, options, inputs, out)
+
+
+def _varied(vary: Iterable[str]) -> dict[str, list[Fraction]]:
+    """Read `NAME=VALUE,VALUE` settings."""
+    return {
+        name: [parse_number(value.strip(), name) for value in values.split(",")]
+        for name, values in split_assignments(vary).items()
+    }
+
+
+def _workers(cluster: str | None) -> AbstractContextManager[Workers | None]:
+    """Who carries out a run, None for this process."""
+    if cluster is None:
+        return nullcontext()
+    from boundcalc.verify.cluster import connected
+
+    return connected(cluster)
