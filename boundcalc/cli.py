@@ -28,10 +28,12 @@ COMMANDS = MappingProxyType(
         "compare": "comparing.compare",
         "audit": "auditing.audit_derivation",
         "plan": "planning.plan_budget",
+        "explore": "explore.explore",
         "data": "data.measure_data",
         "verify": "verifying.verify",
         "calibrate": "verifying.calibrate",
         "scaling": "verifying.scaling",
+        "report": "report.report",
     }
 )
 """Every command, with the function of `boundcalc.commands` that it is."""

@@ -29,7 +29,7 @@ from boundcalc.solving import IncompleteError, check_inputs
 from boundcalc.solving.context import ITERATIONS, check_formulas, demand, in_vocabulary
 from boundcalc.solving.solution import combined
 from boundcalc.sweeps.axes import Axis, is_axis, parse_axis, placed
-from boundcalc.sweeps.points import Demand, Points, rounded
+from boundcalc.sweeps.points import Demand, Points
 from boundcalc.symbols import VOCABULARY, L, Symbol, lookup, n, show_fraction, symbol_of
 from boundcalc.theorem import Bound, Condition, Guarantee, Theorem
 
@@ -68,17 +68,17 @@ class Assumed:
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """What the statement needs of the inputs, and where they do not satisfy it, or it is infinite or undefined."""
+    """What the statement needs of the inputs, small ≤ large, and where it fails, or is infinite or undefined."""
 
     what: str
-    _large: sympy.Expr = field(repr=False)
-    _small: sympy.Expr = field(repr=False)
+    large: sympy.Expr = field(repr=False)
+    small: sympy.Expr = field(repr=False)
     _points: Points = field(repr=False)
 
     @cached_property
     def fails(self) -> NDArray[np.bool]:
         """Where it does not hold, in an array that broadcasts to the sweep; equality counts as holding."""
-        large, small = self._points.log(self._large), self._points.log(self._small, negative=-math.inf)
+        large, small = self._points.log(self.large), self._points.log(self.small, negative=-math.inf)
         with np.errstate(invalid="ignore"):
             holds = large >= small - CLOSE * np.maximum(np.abs(large), 1.0)
         return ~(holds & (large < math.inf))
@@ -87,7 +87,15 @@ class Check:
 class Inputs:
     """What was given, checked and laid out as arrays, and what is put in for the rest."""
 
-    def __init__(self, theorem: Theorem, given: Given, policy: ConstantPolicy, broadcast: bool) -> None:
+    def __init__(
+        self,
+        theorem: Theorem,
+        given: Given,
+        policy: ConstantPolicy,
+        broadcast: bool,
+        points: type[Points] = Points,
+    ) -> None:
+        """Take what was given; `points` is what computes."""
         self.theorem = theorem
         numbers: dict[str, Number] = {}
         formulas: dict[str, sympy.Expr] = {}
@@ -125,7 +133,7 @@ class Inputs:
         self.arrays: dict[str, NDArray[Any]] = {}
         self._names: dict[str, str] = {}
         self._check(numbers)
-        self.points = Points(self.arrays, self.formulas)
+        self.points = points(self.arrays, self.formulas)
         self.used: set[str] = set()
         self._entered: set[sympy.Symbol] = set()
         self._free: dict[sympy.Expr, set[sympy.Symbol]] = {}
@@ -237,11 +245,7 @@ class Inputs:
             self.fill(self.free(*(bound.expr for bound in own)), pending)
             expr = combined(own)
             if symbol in self.free(expr):
-                shape, parts = self.points.ranges(symbol, [Demand(symbol, expr)])
-                least = np.empty(shape)
-                for index, lower, _ in parts:
-                    least[index] = lower
-                self.points.logs[symbol.name] = rounded(least, "up")
+                self.points.put_least(symbol, expr)
             else:
                 self._put(symbol, expr, own[0].rounding)
             why = f"the statement's own {symbol_of(symbol).quantity}"
@@ -253,7 +257,7 @@ class Inputs:
 
     def _put(self, symbol: sympy.Symbol, expr: sympy.Expr, rounding: Rounding) -> None:
         if symbol_of(symbol).domain.integer:
-            self.points.logs[symbol.name] = rounded(self.points.log(expr), rounding)
+            self.points.put_rounded(symbol, expr, rounding)
         else:
             self.points.values[symbol] = expr
 

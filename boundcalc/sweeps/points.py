@@ -73,6 +73,18 @@ class Points:
         function = log_function(expr, self.values, base=base, logs=self.logs.keys(), negative=negative)
         return function({**self.arrays, **self.logs})
 
+    def put_rounded(self, symbol: sympy.Symbol, expr: sympy.Expr, rounding: Rounding) -> None:
+        """Give a symbol the integers next to an expression's values."""
+        self.logs[symbol.name] = rounded(self.log(expr), rounding)
+
+    def put_least(self, symbol: sympy.Symbol, expr: sympy.Expr) -> None:
+        """Give a symbol the least integers from which on they are at least an expression in the symbol itself."""
+        shape, parts = self.ranges(symbol, [Demand(symbol, expr)])
+        least = np.empty(shape)
+        for index, lower, _ in parts:
+            least[index] = lower
+        self.logs[symbol.name] = rounded(least, "up")
+
     def ranges(
         self, unknown: sympy.Symbol, conditions: Sequence[Demand]
     ) -> tuple[tuple[int, ...], Iterator[tuple[Index, Array, Array]]]:
@@ -81,14 +93,18 @@ class Points:
         Returns:
             The shape of the whole, and for each block its place and the ends, which hold until the next one.
         """
-        parts = [part for one in conditions for part in one.parts()]
-        program = slack_program(
-            [(part.large, part.small) for part in parts], self.values, logs={*self.logs, unknown.name}
-        )
+        program, caps = self.slacks(unknown, conditions)
         everything = {**self.arrays, **self.logs}
         arrays = {name: np.asarray(everything[name]) for name in program.inputs if name != unknown.name}
         shape = broadcast_shape(arrays)
-        return shape, _solved(program, [part.cap for part in parts], arrays, shape)
+        return shape, _solved(program, caps, arrays, shape)
+
+    def slacks(self, unknown: sympy.Symbol, conditions: Sequence[Demand]) -> tuple[Program, list[bool]]:
+        """The program that computes every condition's slack, of log(unknown) among others; and which are caps."""
+        parts = [part for one in conditions for part in one.parts()]
+        logs = {*self.logs, unknown.name}
+        program = slack_program([(part.large, part.small) for part in parts], self.values, logs=logs)
+        return program, [part.cap for part in parts]
 
 
 def _solved(

@@ -27,6 +27,9 @@ from boundcalc.theorem import Bound, Guarantee, Theorem
 
 LN10 = math.log(10)
 
+AT_MOST_ONE = ("error", "gap", "gap_uniform")
+"""What is at most 1 whatever anyone guarantees: a bound of 1 or more says nothing."""
+
 NOT_PROVEN = "integers are rounded in double precision and not proven: above 10^12 the last digits may be off"
 
 
@@ -147,7 +150,7 @@ class Sweep:
         nothing = np.zeros((), bool)
         if guarantee.probability is not None:
             nothing = ~(self._points.log(guarantee.probability) > -math.inf)
-        return nothing | (self.log10 >= 0) if self.symbol.name in ("error", "gap", "gap_uniform") else nothing
+        return nothing | (self.log10 >= 0) if self.symbol.name in AT_MOST_ONE else nothing
 
 
 def sweep(
@@ -182,8 +185,7 @@ def sweep(
     symbol = symbols[0]
     inputs = Inputs(theorem, given, policy, broadcast)
     bounds = theorem.bounds_on(symbol)
-    others = [bound for bound in theorem.conditions if symbol == m and bound.symbol != m and not bound.implicit]
-    caps = tuple(bound for bound in others if m in inputs.free(bound.expr, inputs.left(bound)))
+    caps = caps_on(inputs, symbol)
     unknown = frozenset({symbol})
     inputs.fill(set().union(*(inputs.needs(bound) for bound in (*bounds, *caps))), unknown)
     if strict:
@@ -241,6 +243,30 @@ def _check_arguments(theorem: object, quantity: object, given: object, policy: o
 
 def _ends(inputs: Inputs, symbol: sympy.Symbol, bounds: tuple[Bound, ...], caps: tuple[Bound, ...]) -> Ends:
     """Solve conditions for a symbol: what all of them admit."""
+    shape, parts = inputs.points.ranges(symbol, demands_on(inputs, symbol, bounds, caps))
+    lower, upper, empty = np.empty(shape), np.empty(shape), np.empty(shape, bool)
+    for index, low, high in parts:
+        lower[index], upper[index] = low / LN10, high / LN10
+        empty[index] = _nothing_between(low, high) if symbol_of(symbol).domain.integer else high < low
+    return Ends(lower, upper, empty, several=bool(caps))
+
+
+def caps_on(inputs: Inputs, symbol: sympy.Symbol) -> tuple[Bound, ...]:
+    """The conditions on other symbols that a width has to satisfy as well, since it enters them."""
+    if symbol != m:
+        return ()
+    others = [bound for bound in inputs.theorem.conditions if bound.symbol != m and not bound.implicit]
+    return tuple(bound for bound in others if m in inputs.free(bound.expr, inputs.left(bound)))
+
+
+def demands_on(
+    inputs: Inputs, symbol: sympy.Symbol, bounds: tuple[Bound, ...], caps: tuple[Bound, ...]
+) -> list[Demand]:
+    """What has to be solved for a symbol.
+
+    Raises:
+        InputError: the symbol may be below 1, or is prescribed as equal to something in itself.
+    """
     domain = symbol_of(symbol).domain
     if domain.lower is None or domain.lower < 1 or any(bound.relation == "=" for bound in bounds):
         raise InputError(
@@ -253,13 +279,7 @@ def _ends(inputs: Inputs, symbol: sympy.Symbol, bounds: tuple[Bound, ...], caps:
         if bound.relation == "<=":
             large, small = small, large
         demands.append(Demand(large, small, cap=bound in caps))
-    demands += inputs.domains_in(symbol)
-    shape, parts = inputs.points.ranges(symbol, demands)
-    lower, upper, empty = np.empty(shape), np.empty(shape), np.empty(shape, bool)
-    for index, low, high in parts:
-        lower[index], upper[index] = low / LN10, high / LN10
-        empty[index] = _nothing_between(low, high) if domain.integer else high < low
-    return Ends(lower, upper, empty, several=bool(caps))
+    return demands + inputs.domains_in(symbol)
 
 
 def _nothing_between(lower: Array, upper: Array) -> NDArray[np.bool]:

@@ -1,0 +1,80 @@
+"""The page: what it shows of a catalogue, put into a template."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.resources import files
+from pathlib import Path
+from uuid import uuid4
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from boundcalc import __version__
+from boundcalc.constants import ConstantPolicy
+from boundcalc.errors import InputError
+from boundcalc.explorer.content import catalogue_json
+from boundcalc.solving import UNIT
+from boundcalc.theorem import Catalogue
+
+SUFFIXES = (".html", ".htm")
+
+
+def write_page(path: Path, catalogue: Catalogue, policy: ConstantPolicy = UNIT) -> None:
+    """Write the page for a catalogue, one file that needs no other and no network.
+
+    Args:
+        path: where to; a file that is there is replaced.
+        catalogue: the statements that it shows.
+        policy: what the hidden constants are at first.
+
+    Raises:
+        InputError: the path names no HTML file, or cannot be written.
+        UnknownNameError: the policy sets a constant that no statement has.
+    """
+    check_path(path)
+    page = render(catalogue, policy)
+    partial = path.with_name(f".{uuid4().hex}.partial")
+    try:
+        partial.write_text(page, "utf-8")
+        os.replace(partial, path)
+    except OSError as problem:
+        partial.unlink(missing_ok=True)
+        raise InputError(f"cannot write {str(path)!r}: {problem.strerror or problem}") from None
+
+
+def check_path(path: Path) -> None:
+    """Refuse a path that is no place for a page.
+
+    Raises:
+        InputError: its suffix is not that of HTML, or there is no folder for it.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{str(path)!r} does not end in {' or '.join(SUFFIXES)}; give page.html, say")
+    if not os.path.isdir(path.parent):
+        raise InputError(f"no folder {str(path.parent)!r} to write {path.name} into; make it first")
+
+
+def render(catalogue: Catalogue, policy: ConstantPolicy = UNIT) -> str:
+    """The text of the page.
+
+    Raises:
+        UnknownNameError: the policy sets a constant that no statement has.
+    """
+    environment = Environment(
+        loader=PackageLoader("boundcalc", "explorer"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    own = files("boundcalc.explorer")
+    parts = {name: (own / name).read_text("utf-8") for name in ("style.css", "evaluator.js", "interface.js")}
+    data = json.dumps(catalogue_json(catalogue, policy), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return environment.get_template("page.html.jinja").render(
+        version=__version__,
+        style=parts["style.css"],
+        scripts=[parts["evaluator.js"], parts["interface.js"]],
+        # In a script element only its own end tag could end it.
+        catalogue=data.replace("</", "<\\/"),
+    )

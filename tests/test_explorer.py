@@ -1,0 +1,466 @@
+"""The explorer's page in a real browser: its numbers against the library's, and that a link reproduces a view."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from mpmath import mp, mpf
+
+from boundcalc.arrays import programs
+from boundcalc.catalogue import CATALOGUE
+from boundcalc.commands.explore import explore
+from boundcalc.constants import ConstantPolicy
+from boundcalc.errors import InputError, NumericsError, UnknownNameError
+from boundcalc.explorer import write_page
+from boundcalc.explorer.content import catalogue_json
+from boundcalc.explorer.page import render
+from boundcalc.explorer.plans import Plan, optional, plans
+from boundcalc.explorer.programs import NAMES
+from boundcalc.solving import Solution, evaluate
+from boundcalc.sweeps import sweep
+from boundcalc.symbols import VOCABULARY, T, eta
+from boundcalc.theorem import Catalogue, Prescription, Theorem
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed to open the page in")
+
+OPTIONAL = optional(CATALOGUE)
+RNG = np.random.default_rng(20260731)
+
+RANGES = {
+    "epsilon": (1e-4, 0.5), "delta": (1e-6, 0.3), "gamma": (1e-3, 0.9), "phi": (1e-3, 1.9), "lambda_0": (1e-4, 0.9),
+    "L": (2, 300), "m": (2, 1e15), "n": (2, 1e9), "R": (1e-2, 1e3), "B": (1e-3, 10), "alpha": (0.05, 0.5),
+    "tau": (1e-16, 1e-2), "eta": (1e-12, 0.5), "T": (1, 1e9), "K": (1, 1e9), "error": (1e-3, 0.9), "L_S": (1e-4, 3),
+    "E_S": (1e-4, 0.9), "L_F": (1e-4, 3), "D_1": (1e-14, 1e-3), "D_2": (1e-27, 1e-6), "v_norm": (0.1, 1e4),
+    "P_2": (0.1, 1e4), "S_21": (0.1, 1e4), "S_F": (0.1, 1e4),
+}  # fmt: skip
+
+
+def dump(page: Path, fragment: str = "", size: str = "1000,900") -> str:
+    """What the browser makes of a page, as text."""
+    assert CHROMIUM is not None
+    command = [
+        CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={size}",
+        f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=5000", "--dump-dom",
+        page.as_uri() + fragment,
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def scripted(folder: Path, text: str, script: str, size: str = "1000,900") -> Any:
+    """What a script that is put at the end of the page gives: it calls `answer` with it."""
+    page = folder / "scripted.html"
+    say = (
+        'const answer = (x) => { const held = document.createElement("pre"); held.id = "answer"; '
+        "held.textContent = JSON.stringify(x, (k, v) => typeof v === 'number' && !isFinite(v) ? String(v) : v); "
+        "document.body.append(held); };"
+        'window.addEventListener("error", (e) => answer(e.message));'
+        'window.addEventListener("unhandledrejection", (e) => answer(String(e.reason.stack)));'
+    )
+    page.write_text(text.replace("</body>", f"<script>{say}{script}</script></body>"), "utf-8")
+    found = re.search(r'<pre id="answer">(.*?)</pre>', dump(page, size=size), re.DOTALL)
+    assert found is not None, "the page did not run to its end"
+    return json.loads(html.unescape(found[1]))
+
+
+@pytest.fixture(scope="module")
+def page_text() -> str:
+    return render(CATALOGUE)
+
+
+def drawn(name: str, count: int) -> np.ndarray:
+    low, high = RANGES[name]
+    values = np.exp(RNG.uniform(math.log(low), math.log(high), count))
+    return np.rint(values) if VOCABULARY[name].domain.integer else values
+
+
+def cases() -> Iterator[tuple[Theorem, str, Plan]]:
+    """Every curve with every choice of what is given."""
+    for theorem in CATALOGUE.all():
+        for symbol in dict.fromkeys(bound.symbol for bound in theorem.bounds):
+            for plan in plans(theorem, symbol, OPTIONAL):
+                assert isinstance(plan, Plan)
+                yield theorem, symbol.name, plan
+
+
+def close(own: float, other: float) -> bool:
+    """Equal to 1e-9 in log₁₀, or to 12 digits of it where it is huge."""
+    if not (math.isfinite(own) and math.isfinite(other)):
+        return str(own) == str(other)
+    return abs(own - other) <= max(1e-9, 1e-12 * abs(other))
+
+
+Question = tuple[str, str, dict[str, float], dict[str, Any]]
+
+
+def asked_at_random() -> list[tuple[Question, tuple[Any, ...]]]:
+    """Three points of every curve, for every choice of what is given, with what a sweep says there."""
+    found = []
+    for theorem, symbol, plan in cases():
+        arrays = {name: drawn(name, 3) for name in plan.inputs}
+        constants = {
+            constant.name: np.exp(RNG.uniform(-3, 3, 3)) if constant.role == "C" else RNG.uniform(0, 4, 3)
+            for constant in theorem.constants
+        }
+        swept = sweep(theorem, symbol, {**arrays, **constants}, broadcast=True)
+        logs, status, unmet = (np.broadcast_to(x, 3) for x in (swept.log10, swept.status, swept.unmet))
+        uppers = np.full(3, math.nan) if swept.ends is None else np.broadcast_to(swept.ends.upper, 3)
+        for i in range(3):
+            own = {f"{theorem.key}:{name}": values[i] for name, values in constants.items()}
+            inputs = {name: values[i] for name, values in arrays.items()}
+            filled = {one.name: np.broadcast_to(one.log10, 3)[i] for one in swept.assumed}
+            found.append((
+                (theorem.key, symbol, inputs, {"reading": theorem.reading, "constants": own}),
+                (logs[i], status[i], bool(unmet[i]), uppers[i] if status[i] == "interval" else None, filled),
+            ))  # fmt: skip
+    return found
+
+
+def asked_and_proven() -> list[tuple[Question, Solution]]:
+    """One point of every quantity, with everything else left to the statement, and what `evaluate` proves there."""
+    found = []
+    for theorem in CATALOGUE.all():
+        for quantity in theorem.quantities:
+            own = {symbol.name for symbol in theorem.symbols}
+            inputs = {name: float(f"{drawn(name, 1)[0]:.4g}") for name in RANGES if name in own - OPTIONAL}
+            try:
+                solution = evaluate(theorem, quantity, {name: Fraction(repr(x)) for name, x in inputs.items()})
+            except NumericsError:
+                continue  # a bound without a finite value, of which the points above have some
+            found.append(((theorem.key, quantity, inputs, {"reading": theorem.reading}), solution))
+    return found
+
+
+DEEP = {"L": 10**6, "gamma": 0.1, "epsilon": 0.01, "delta": 0.05}
+NEAR = {"L": 3, "n": 1000, "delta": 0.05, "epsilon": 0.01, "tau": 1e-9}
+SINGLE: dict[str, Question] = {
+    "deep": ("cao2020/cor3.2", "width", DEEP, {}),
+    "implicit": ("cao2020/thm3.1", "width", NEAR, {}),
+    "hidden": ("chen2019/thm2.1", "width", {"L": 4}, {"depth": "hidden"}),
+    "shallow": ("chen2019/thm2.1", "width", {"L": 1}, {}),
+    "least": ("chen2019/thm2.1", "width", {"L": 1}, {"depth": "hidden"}),
+    "sure": ("chen2019/thm2.1", "width", {"delta": 1}, {}),
+    "factors": ("du2019", "width", {}, {"constants": {"C": 10}}),
+    "own factor": ("du2019", "width", {}, {"constants": {"C": 10, "du2019:C_m": 3}}),
+}
+
+
+ARGUMENTS = {
+    "logSum": (2, 3), "plus": (2,), "minus": (2,), "times": (2,), "power": (2,), "maximum": (2,), "minimum": (2,),
+    "masked": (3,), "logDifference": (2,), "scaledSum": (5,), "logLog1p": (2,),
+}  # fmt: skip
+"""How many arguments operations take, where it is not one."""
+
+
+def asked_of_operations() -> list[tuple[str, float, list[float], list[float], float]]:
+    """Name, value, arguments, slopes of the arguments, and slope: as arrays compute them."""
+    found = []
+    for operation, name in NAMES.items():
+        for count in ARGUMENTS.get(name, (1,)) * 4:
+            x, d = RNG.uniform(0.1, 3, count), RNG.uniform(-2, 2, count)
+            if name == "logAbs":
+                x[0] *= RNG.choice([-1, 1])
+            if name == "scaledSum":
+                x = np.array([x[1:3].max(), *x[1:3], *RNG.choice([-1.0, 1.0], 2)])
+            if name == "logLog1p":
+                x = np.array([RNG.choice([-60.0, -x[0]]), RNG.choice([-1.0, 1.0])])
+            if name == "masked":
+                x[1] = RNG.choice([-1.0, 1.0])
+                d[2] = d[0]
+            if name == "power":
+                d[1] = 0
+            args, slopes = [np.float64(one) for one in x], [np.float64(one) for one in d]
+            value = operation.value(args)
+            found.append((name, float(value), x.tolist(), d.tolist(), float(operation.slope(value, args, slopes))))
+    return found
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the page was asked, what it answered, and what the library says."""
+
+    random: list[tuple[Question, dict[str, Any], tuple[Any, ...]]]
+    proven: list[tuple[Question, dict[str, Any], Solution]]
+    single: dict[str, dict[str, Any]]
+    operations: list[tuple[tuple[Any, ...], list[float]]]
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory, page_text: str) -> Asked:
+    """Everything that is asked of the page, at once: to open a browser takes its time."""
+    random, proven = asked_at_random(), asked_and_proven()
+    questions = [question for question, _ in (*random, *proven)] + [*SINGLE.values()]
+    operations = asked_of_operations()
+    script = f"""
+        const computed = ([name, , x, d]) => {{
+            const [value, slope] = boundcalc.operations[name], y = value(x);
+            return [y, slope(y, x, d)];
+        }};
+        const answers = {json.dumps(questions)}.map((one) => boundcalc.evaluate(...one));
+        answer({{answers, operations: {json.dumps(operations)}.map(computed)}});"""
+    held = scripted(tmp_path_factory.mktemp("asked"), page_text, script)
+    answers = held["answers"]
+    assert len(answers) == len(questions)
+    first, second = len(random), len(random) + len(proven)
+    return Asked(
+        [(question, own, known) for own, (question, known) in zip(answers[:first], random, strict=True)],
+        [(question, own, known) for own, (question, known) in zip(answers[first:second], proven, strict=True)],
+        dict(zip(SINGLE, answers[second:], strict=True)),
+        list(zip(operations, held["operations"], strict=True)),
+    )
+
+
+@browser
+def test_every_operation_and_its_slope_is_that_of_arrays(asked: Asked) -> None:
+    for (name, value, x, d, slope), (own, own_slope) in asked.operations:
+        assert float(own) == pytest.approx(value, rel=1e-12, abs=1e-14), (name, x)
+        assert float(own_slope) == pytest.approx(slope, rel=1e-9, abs=1e-13), (name, x, d)
+
+
+@browser
+def test_every_bound_is_the_librarys_at_random_points(asked: Asked) -> None:
+    wrong = []
+    for question, answer, (log10, status, unmet, upper, filled) in asked.random:
+        agrees = close(float(answer["log10"]), log10) and answer["status"] == status
+        agrees &= bool(answer["unmet"]) == unmet
+        agrees &= upper is None or close(float(answer["upper"]), upper)
+        agrees &= {one["name"] for one in answer["filled"]} == filled.keys()
+        agrees &= all(close(float(one["log10"]), filled[one["name"]]) for one in answer["filled"])
+        if not agrees:
+            wrong.append((question, answer, log10, status, unmet, upper, filled))
+    assert not wrong, f"{len(wrong)} of {len(asked.random)}: {wrong[:3]}"
+    assert len(asked.random) > 600
+    statuses = {known[1] for _, _, known in asked.random}
+    assert statuses >= {"ok", "interval", "empty", "vacuous"}
+
+
+@browser
+def test_points_are_those_of_evaluate_which_proves_them(asked: Asked) -> None:
+    assert len(asked.proven) > 60
+    for question, answer, solution in asked.proven:
+        assert answer["status"] == solution.status, question
+        if solution.log10 is not None:
+            assert close(float(answer["log10"]), solution.log10), (question, answer, solution.log10)
+
+
+@browser
+def test_no_number_is_too_large_and_the_closed_form_is_met(asked: Asked) -> None:
+    # 2^(8L) at a depth of a million: L^24 · 2^(8L) · γ^(−8) · ε^(−14) · log(1/δ).
+    exact = 24 * mp.log10(mpf(10) ** 6) + 8 * mpf(10) ** 6 * mp.log10(2) + 8 + 28 + mp.log10(mp.log(20))
+    assert abs(asked.single["deep"]["log10"] - exact) < 1e-8
+    # x = a·log(b·x) has its largest root on Lambert's branch W₋₁.
+    tau, delta = mpf(NEAR["tau"]), mpf(NEAR["delta"])
+    a = mpf(3) ** (-mpf(8) / 3) * tau ** (-mpf(4) / 3)
+    root = (-a * mp.lambertw(-tau * delta / a, -1)).real
+    assert root > 9 * mp.log(root * 1000 / delta)
+    implicit = asked.single["implicit"]
+    assert abs(implicit["log10"] - mp.log10(root)) < 1e-12
+    cap = (mpf(3) ** -6 / tau) ** (mpf(2) / 3) / mp.log(10)  # log(m)^(3/2) ≤ L^(−6)/τ
+    assert abs(implicit["upper"] / cap - 1) < 1e-12
+    assert implicit["status"] == "interval"
+
+
+@browser
+def test_depth_in_hidden_layers_constants_and_values_outside_domains(asked: Asked) -> None:
+    one = asked.single
+    thm, du = CATALOGUE["chen2019/thm2.1"], CATALOGUE["du2019"]
+    assert close(one["hidden"]["log10"], evaluate(thm, "width", {"H": 4}).log10 or 0)
+    assert (one["shallow"]["status"], one["shallow"]["problem"]) == ("outside", "L = 1 is not ≥ 2")
+    assert one["least"]["status"] == "ok"
+    assert one["sure"]["problem"] == "δ = 1 is not in (0, 1)"
+    assert close(one["factors"]["log10"], evaluate(du, "width", {}, ConstantPolicy({"C": 10})).log10 or 0)
+    assert close(one["own factor"]["log10"], evaluate(du, "width", {}, ConstantPolicy({"C_m": 3})).log10 or 0)
+
+
+NUMBERS = {
+    "0.01": 0.01, "1/3": 1 / 3, "1e-2": 0.01, "10^-2": 0.01, "10⁻²": 0.01, "2**10": 1024, "1%": 0.01, "−3": -3,
+    ".5": 0.5, "1e300": 1e300, "10^(-7)": 1e-7, "three": math.nan, "1e": math.nan, "": math.nan,
+}  # fmt: skip
+
+
+@browser
+def test_the_link_carries_the_whole_state(tmp_path: Path, page_text: str) -> None:
+    # Moves what a person moves, takes the link, and looks at what stands on the page.
+    script = (
+        """
+        const texts = (what) => [...document.querySelectorAll(what)].map((e) => e.textContent);
+        const plot = () => document.querySelector("#plot svg").outerHTML;
+        const seen = () => [...texts("#rows td.value, #caption, .card h3"), plot()];
+        const set = (id, value, kind) => {
+            const held = document.getElementById(id);
+            held.value = value;
+            held.dispatchEvent(new Event(kind, {bubbles: true}));
+        };
+        const wait = () => new Promise((done) => setTimeout(done, 50));
+        (async () => {
+            set("quantity", "error", "change");
+            await wait();
+            const before = seen();
+            set("across", "m", "change");
+            set("row-epsilon", "1/300", "change");
+            set("row-c-C", "2.5", "change");
+            set("scale", "loglog", "change");
+            set("depth", "hidden", "change");
+            set("from", "10^3", "change");
+            await wait();
+            document.querySelector("#rows input").click();
+            const own = document.getElementById("row-cao2020-cor3-1-error-c-cao2020-cor3-1-C_gen");
+            own.value = "0.125";
+            own.dispatchEvent(new Event("change"));
+            document.querySelector("#row-m-given").click();
+            const slider = document.getElementById("row-m").closest(".row").querySelector("input[type=range]");
+            slider.value = 700;
+            slider.dispatchEvent(new Event("input"));
+            set("row-delta", "7", "change");
+            await wait();
+            const after = seen();
+            const [link, wrong] = [boundcalc.link(), document.getElementById("row-delta-wrong").textContent];
+            const href = document.getElementById("link").getAttribute("href");
+            await new Promise((done) => setTimeout(done, 400));
+            const address = location.hash;
+            location.hash = "";
+            await wait();
+            const fresh = boundcalc.state().quantity;
+            location.hash = link;
+            await wait();
+            const [again, state] = [seen(), boundcalc.state()];
+            location.hash = "#epsilon=7&nonsense=1&show=mine";
+            await wait();
+            const refused = document.getElementById("message").textContent;
+            const numbers = """
+        + json.dumps(list(NUMBERS))
+        + """.map(boundcalc.parseNumber);
+                        answer({before, after, again, address, link, href, wrong, refused, fresh, numbers, state});
+        })();"""
+    )
+    held = scripted(tmp_path, page_text, script)
+    assert held["before"] != held["after"] == held["again"]
+    assert held["fresh"] == "width"
+    assert held["link"] == held["href"] == held["address"]
+    for part in ("quantity=error", "across=m", "epsilon=1/300", "c.C=2.5", "scale=loglog", "depth=hidden",
+                 "c.cao2020/cor3.1:C_gen=0.125", "from=10%5E3"):  # fmt: skip
+        assert part in held["link"], part
+    assert held["wrong"] == "7 is not in (0, 1)"
+    assert held["refused"] == "Not taken from the link: show=mine, epsilon=7, nonsense=1"
+    assert held["state"]["values"]["delta"] == "0.05"
+    assert held["state"]["values"]["m"] == "3980000000000"  # 10^(18·0.7), to three digits
+    for (text, value), read in zip(NUMBERS.items(), held["numbers"], strict=True):
+        assert str(float(read)) == str(float(value)), text
+    # And in a page that is opened with the link.
+    page = tmp_path / "page.html"
+    page.write_text(page_text, "utf-8")
+    opened = dump(page, held["link"])
+    for text in held["after"][:-1]:
+        assert text in html.unescape(re.sub(r"<[^>]+>", "", opened)), text
+    assert 'id="message" class="message" role="status" hidden' in opened
+
+
+@browser
+def test_everything_that_can_be_moved_has_a_name_and_fits_a_phone(tmp_path: Path, page_text: str) -> None:
+    script = """
+        const all = (what) => [...document.querySelectorAll(what)];
+        const labelled = (e) => e.labels && [...e.labels].some((label) => label.textContent.trim());
+        const named = (e) => e.getAttribute("aria-label") || labelled(e) || e.textContent.trim();
+        const wait = () => new Promise((done) => setTimeout(done, 50));
+        (async () => {
+            const nameless = [], wide = [], empty = [];
+            for (const quantity of boundcalc.data.quantities) {
+                document.getElementById("quantity").value = quantity;
+                document.getElementById("quantity").dispatchEvent(new Event("change"));
+                await wait();
+                nameless.push(...all("input, select, button, a, summary").filter((e) => !named(e)));
+                if (document.documentElement.scrollWidth > innerWidth) wide.push(quantity);
+                const svg = document.querySelector("#plot svg");
+                const described = svg.getAttribute("role") === "img" && svg.querySelector("desc").textContent;
+                if (!described || !svg.querySelector(".curve, .curve + circle, g circle")) empty.push(quantity);
+            }
+            const quantities = boundcalc.data.quantities.length;
+            answer({nameless: nameless.map((e) => e.outerHTML), wide, empty, quantities, width: innerWidth});
+        })();"""
+    held = scripted(tmp_path, page_text, script, size="390,844")
+    assert held["width"] <= 500  # the narrowest window that some versions open
+    assert held["quantities"] == len({quantity for theorem in CATALOGUE.all() for quantity in theorem.quantities})
+    assert held["nameless"] == []
+    assert held["wide"] == []
+    assert held["empty"] == []
+
+
+def test_the_page_is_alone_and_holds_the_catalogue(page_text: str) -> None:
+    addresses = set(re.findall(r"https?://[^\\\"'<>\s`]+", page_text))
+    assert addresses == {"http://www.w3.org/1998/Math/MathML", "http://www.w3.org/2000/svg"}
+    assert not re.search(r"<(script|link|img|iframe)[^>]*\s(src|href)=\"(?!data:,)", page_text)
+    assert "default-src 'none'" in page_text
+    held = re.search(r'<script type="application/json" id="catalogue">(.*?)</script>', page_text, re.DOTALL)
+    assert held is not None
+    data = json.loads(held[1])
+    assert data == json.loads(json.dumps(catalogue_json(CATALOGUE)))
+    assert data["unavailable"] == []
+    bounded = {(t.key, t.reading, bound.symbol.name) for t in CATALOGUE.all() for bound in t.bounds}
+    assert sum(len(one["curves"]) for one in data["statements"]) == len(bounded)
+
+
+def test_every_operation_of_a_program_has_a_name() -> None:
+    operations = {one for one in vars(programs).values() if isinstance(one, programs.Operation)}
+    assert operations == NAMES.keys()
+    assert len(set(NAMES.values())) == len(NAMES)
+    evaluator = (Path(catalogue_json.__code__.co_filename).parent / "evaluator.js").read_text("utf-8")
+    for name in NAMES.values():
+        assert re.search(rf"^    {name}: \[", evaluator, re.MULTILINE), name
+
+
+def test_a_bound_that_cannot_be_evaluated_is_named() -> None:
+    own = replace(
+        CATALOGUE["ji2020"],
+        key="mine",
+        title="ends </script> here",
+        prescriptions=(Prescription(eta, "=", 1 / eta), Prescription(T, "=", 1 / eta)),
+    )
+    held = catalogue_json(Catalogue([own]))
+    assert held["unavailable"] == [
+        {
+            "what": "mine: step-size eta",
+            "why": "eta stands on both sides of η = 1/η; a sweep solves conditions on numbers ≥ 1 only: "
+            "take solve, point by point",
+        }
+    ]
+    assert "ends </script>" not in render(Catalogue([own]))
+
+
+def test_the_command_writes_the_page_and_refuses_in_one_line(tmp_path: Path) -> None:
+    runner = CliRunner()
+    page = tmp_path / "page.html"
+    done = runner.invoke(explore, ["-o", str(page), "--set", "C=2", "--set", "du2019:C_m=1/4"])
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith(f"wrote {page}: {len(CATALOGUE)} statements, ")
+    assert '"start":{"C":"2.0","du2019:C_m":"0.25"}' in page.read_text("utf-8")
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    for arguments, problem, message in (
+        (["-o", str(tmp_path / "page.pdf")], InputError, "does not end in .html or .htm"),
+        (["-o", str(tmp_path / "none" / "page.html")], InputError, "make it first"),
+        (["-o", str(page), "--set", "C_nothing=2"], UnknownNameError, "C_nothing"),
+    ):
+        failed = runner.invoke(explore, arguments)
+        assert isinstance(failed.exception, problem)
+        assert message in str(failed.exception)
+        assert "\n" not in str(failed.exception)
+    folder = tmp_path / "folder.html"
+    folder.mkdir()
+    for path in (folder, tmp_path / f"{'x' * 300}.html"):
+        with pytest.raises(InputError, match="cannot write"):
+            write_page(path, Catalogue([CATALOGUE["du2019"]]))
+    assert not list(tmp_path.glob(".*"))
