@@ -1,15 +1,18 @@
 """Measure the dense engine: throughput, share of the matrix products' speed, peak memory.
 
-    python benchmarks/training.py [--json FILE] [--device cpu|cuda] [--repeats N]
+    python benchmarks/training.py [--json FILE] [--device cpu|cuda] [--repeats N] [--tiny]
 
-Three ratios, each of numbers measured in this one run:
+Three ratios, each of numbers measured in this one run, at sizes and with targets that fit the device (`SIZES`):
 (a) inits/s of DenseEngine (with the loss of every step recorded) over those of an nn.Module trained by autograd and
-    torch.optim.SGD, one init after the other; the two alternate, medians over the repeats.
+    torch.optim.SGD, one init after the other; the two alternate, medians over the repeats. The target on CUDA is
+    20, for 256 inits at m = 256; there it is also measured without CUDA graphs.
 (b) share of the floating-point rate of the very matrix products that a gradient-descent step consists of, and of a
-    square product of the same width, that the full step reaches.
+    square product of the same width, that the full step reaches. The target on CUDA is 0.7, at m = 16384, n = 1024.
 (c) peak resident memory of training (init, steps, distances) over the bytes of the weights, in a process of its own,
     beyond (1) an interpreter that has imported torch, (2) one that has also trained a tiny network. The difference of
     the two, some 15 MB, is code of the libraries that is read in when it first runs; so it is measured at two depths.
+
+--tiny runs everything at sizes that only show that it runs.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,31 @@ from boundcalc.train.dense import DenseEngine, peak_bytes
 from boundcalc.train.descent import gradient_descent, logistic_slope
 from boundcalc.train.devices import resolve_device
 from boundcalc.train.networks import Network, initial_weights, scaled_relu
+
+SIZES: dict[str, dict[str, dict[str, Any]]] = {
+    "cpu": {
+        "throughput": {"m": 64, "inits": 64, "plain_inits": 64, "n": 128, "L": 3, "steps": 20, "target": 2.0},
+        "kernels": {"m": 1024, "n": 128, "L": 3, "d": 64, "steps": 20, "target": 0.75},
+        "memory": {"m": 4096, "n": 128, "d": 64, "steps": 4},
+    },
+    "cuda": {
+        # The rate of training one by one does not depend on how many of them there are.
+        "throughput": {"m": 256, "inits": 256, "plain_inits": 8, "n": 128, "L": 3, "steps": 1000, "target": 20.0},
+        "kernels": {"m": 16384, "n": 1024, "L": 3, "d": 64, "steps": 5, "target": 0.7},
+        "memory": {"m": 16384, "n": 128, "d": 64, "steps": 4},
+    },
+    "tiny": {
+        "throughput": {"m": 16, "inits": 8, "plain_inits": 2, "n": 8, "L": 3, "steps": 300, "target": None},
+        "kernels": {"m": 64, "n": 16, "L": 3, "d": 8, "steps": 5, "target": None},
+        "memory": {"m": 256, "n": 16, "d": 8, "steps": 4},
+    },
+}
+
+
+class OneByOne(DenseEngine):
+    """Launches the kernels of a step one by one, on CUDA as well."""
+
+    capturable = False
 
 
 def problem(n: int, d: int) -> tuple[np.ndarray, np.ndarray]:
@@ -64,11 +93,14 @@ class PlainNetwork(torch.nn.Module):
         return self.scale * self.body(x).squeeze(1)
 
 
-def throughput(device: torch.device, repeats: int, m: int, inits: int, n: int, L: int, steps: int) -> dict[str, Any]:
+def throughput(
+    device: torch.device, repeats: int, m: int, inits: int, plain_inits: int, n: int, L: int, steps: int,
+    target: float | None,
+) -> dict[str, Any]:  # fmt: skip
     x, y = problem(n, m)
     network = scaled_relu(L, m, m, 0.5)
     step_size = 0.5 / (L * m)
-    weights = initial_weights(network, seed=0, trials=range(inits), device=device)
+    weights = initial_weights(network, seed=0, trials=range(plain_inits), device=device)
     xt, yt = (torch.tensor(a, dtype=torch.float32, device=device) for a in (x, y))
 
     def ours() -> np.ndarray:
@@ -87,23 +119,28 @@ def throughput(device: torch.device, repeats: int, m: int, inits: int, n: int, L
                 final.append(torch.nn.functional.softplus(-yt * module(xt)).mean().item())
         return np.array(final)
 
-    times: dict[str, list[float]] = {"dense": [], "plain": []}
+    calls = {"dense": (DenseEngine, ours, inits), "plain": (None, plain, plain_inits)}
+    if device.type == "cuda":
+        calls["dense_without_graph"] = (OneByOne, ours, inits)
+    times: dict[str, list[float]] = {name: [] for name in calls}
     agreement = 0.0
     for repeat in range(repeats + 1):  # the first is the warm-up
-        engine = DenseEngine(network, x, trials=range(inits), seed=0, device=device)
-        modules = [PlainNetwork(network, weights, trial) for trial in range(inits)]
         results: dict[str, np.ndarray] = {}
-        for name, call in (("dense", ours), ("plain", plain)):
+        for name, (kind, call, _) in calls.items():
+            if kind is None:
+                modules = [PlainNetwork(network, weights, trial) for trial in range(plain_inits)]
+            else:
+                engine = kind(network, x, trials=range(inits), seed=0, device=device)
             start = seconds_now(device)
             results[name] = call()
             if repeat:
                 times[name].append(seconds_now(device) - start)
-        agreement = max(agreement, float(np.abs(results["dense"] - results["plain"]).max()))
-    rates = {name: inits * steps / statistics.median(values) for name, values in times.items()}
+        agreement = max(agreement, float(np.abs(results["dense"][:plain_inits] - results["plain"]).max()))
+    rates = {name: calls[name][2] * steps / statistics.median(values) for name, values in times.items()}
     return {
         "m": m, "inits": inits, "n": n, "L": L, "steps": steps,
-        "dense_inits_steps_per_s": rates["dense"], "plain_inits_steps_per_s": rates["plain"],
-        "ratio": rates["dense"] / rates["plain"], "target": 2.0,
+        **{f"{name}_inits_steps_per_s": rate for name, rate in rates.items()},
+        "ratio": rates["dense"] / rates["plain"], "target": target,
         "largest_difference_of_final_losses": agreement,
     }  # fmt: skip
 
@@ -114,7 +151,9 @@ def step_flops(network: Network, n: int) -> int:
     return 2 * n * (3 * network.weight_count - first.rows * first.cols)
 
 
-def kernel_share(device: torch.device, repeats: int, m: int, n: int, L: int, d: int, steps: int) -> dict[str, Any]:
+def kernel_share(
+    device: torch.device, repeats: int, m: int, n: int, L: int, d: int, steps: int, target: float | None
+) -> dict[str, Any]:
     x, y = problem(n, d)
     network = scaled_relu(L, m, d, 0.5)
     engine = DenseEngine(network, x, trials=[0], seed=0, device=device)
@@ -158,7 +197,7 @@ def kernel_share(device: torch.device, repeats: int, m: int, n: int, L: int, d: 
         "m": m, "n": n, "L": L, "d": d, "step_flops": flops["step"],
         **{f"{name}_gflops": rate / 1e9 for name, rate in rates.items()},
         "share_of_products": rates["step"] / rates["products"],
-        "share_of_square": rates["step"] / rates["square"], "target": 0.75,
+        "share_of_square": rates["step"] / rates["square"], "target": target,
     }  # fmt: skip
 
 
@@ -230,22 +269,23 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="save the results to this file")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--tiny", action="store_true", help="only show that it runs")
     options = parser.parse_args()
     device = resolve_device(options.device)
+    sizes = SIZES["tiny" if options.tiny else device.type]
     results = {
         "machine": {
+            "date": datetime.now(UTC).date().isoformat(),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         },
-        "throughput": throughput(device, options.repeats, m=64, inits=64, n=128, L=3, steps=20),
-        "kernels": kernel_share(device, options.repeats, m=1024, n=128, L=3, d=64, steps=20),
+        "throughput": throughput(device, options.repeats, **sizes["throughput"]),
+        "kernels": kernel_share(device, options.repeats, **sizes["kernels"]),
     }
     for L in (3, 4):
         results[f"memory, L = {L}"] = (
-            cuda_memory(device, m=4096, n=128, L=L, d=64, steps=4)
-            if device.type == "cuda"
-            else memory(m=4096, n=128, L=L, d=64, steps=4)
+            cuda_memory(device, L=L, **sizes["memory"]) if device.type == "cuda" else memory(L=L, **sizes["memory"])
         )
     for section, values in results.items():
         print(section)

@@ -9,8 +9,9 @@ in float64.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from boundcalc.errors import InputError
 from boundcalc.estimate.estimate import Estimate
+from boundcalc.train.checkpoints import Arrays, Checkpoint, Checkpointed
 from boundcalc.train.dense import DenseEngine, peak_bytes
 from boundcalc.train.devices import available_bytes, resolve_device
 from boundcalc.train.networks import Network, check_trials, initial_blocks
@@ -99,10 +101,11 @@ def certify_radius(
     is an upper estimate of the least R, exact up to float64 rounding as such; it says nothing of how far
     below the least R lies. Memory: about 5 times the weights of the trials that are in progress together
     (as many as fit into half of what is available). on_step(t) is called after every step of every such
-    group.
+    group; with a `Checkpointed` one the search is kept now and then, and a later call of the same search
+    goes on from there, with the very same result.
 
     Raises InputError for ε or max_steps not positive, a scale of the network other than m^α, labels other
-    than ±1, and everything that `DenseEngine` refuses.
+    than ±1, a checkpoint that cannot be written, and everything that `DenseEngine` refuses.
     """
     needed = needed_margin(epsilon)
     if max_steps < 1:
@@ -124,7 +127,8 @@ def certify_radius(
     parts = []
     for first in range(0, len(trials), group):
         engine = DenseEngine(network, inputs, trials=trials[first : first + group], seed=seed, dtype=dtype, device=at)
-        found, met = _search(engine, labels.to(at, dtype), needed, max_steps, on_step)
+        checkpoint = _checkpoint(engine, epsilon, max_steps, on_step)
+        found, met = _search(engine, labels.to(at, dtype), needed, max_steps, on_step, checkpoint)
         losses, distances = [], []
         for position, trial in enumerate(engine.trials):
             weights = [layer[position].double() for layer in found]
@@ -175,12 +179,80 @@ def _group_size(network: Network, n: int, dtype: torch.dtype, device: torch.devi
     return max(1, available_bytes(device) // 2 // search_bytes(network, n, dtype))
 
 
+def _checkpoint(
+    engine: DenseEngine, epsilon: float, max_steps: int, on_step: Callable[[int], None] | None
+) -> Checkpoint | None:
+    """Where the search of these inits is kept on the way, if it is."""
+    if not isinstance(on_step, Checkpointed):
+        return None
+    facts = {
+        "search": "radius",
+        "network": engine.network.name,
+        "trials": list(engine.trials),
+        "n": engine.n,
+        "dtype": str(engine.dtype),
+        "device": engine.device.type,
+        "epsilon": float(epsilon),
+        "max_steps": int(max_steps),
+    }
+    return on_step.checkpoints.begin(facts, 3 * sum(weight.nbytes for weight in engine.weights))
+
+
+class _State:
+    """How far the search is: the weights (those of the engine), the best so far, the direction, and of each trial:
+
+    radius: max_l ‖best_l − start_l‖_F. met: the step that met it, −1 for none. shrink, relaxation: how cautious it is.
+    least_violation, waited: the least so far, and for how many steps there was no progress. momentum: in use.
+    """
+
+    _NAMES = ("radius", "met", "shrink", "relaxation", "least_violation", "waited", "momentum")
+
+    def __init__(self, engine: DenseEngine) -> None:
+        self._engine = engine
+        self.step = 0
+        self.over = False
+        self.best = [layer.clone() for layer in engine.weights]
+        self.direction = [torch.zeros_like(layer) for layer in engine.weights]
+
+        def constant(value: float, dtype: torch.dtype = engine.dtype) -> torch.Tensor:
+            return torch.full((len(engine.trials),), value, dtype=dtype, device=engine.device)
+
+        self.radius = constant(math.inf)
+        self.met = constant(-1, torch.int64)
+        self.shrink = constant(_SHRINK)
+        self.relaxation = constant(_FIRST_RELAXATION)
+        self.least_violation = constant(math.inf)
+        self.waited = constant(0, torch.int64)
+        self.momentum = constant(0.0)
+
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """All of it, for a checkpoint."""
+        yield "step", np.array([self.step, self.over])
+        for name in self._NAMES:
+            yield name, getattr(self, name).cpu().numpy()
+        for name, layers in (("weights", self._engine.weights), ("best", self.best), ("direction", self.direction)):
+            for number, layer in enumerate(layers):
+                yield f"{name}.{number}", layer.cpu().numpy()
+
+    def restore(self, kept: Arrays) -> None:
+        """Go on from a checkpoint."""
+        self.step, self.over = int(kept["step"][0]), bool(kept["step"][1])
+        for name in self._NAMES:
+            getattr(self, name).copy_(torch.from_numpy(kept[name]))
+        count = len(self.best)
+        self._engine.load_weights([kept[f"weights.{number}"] for number in range(count)])
+        for name, layers in (("best", self.best), ("direction", self.direction)):
+            for number, layer in enumerate(layers):
+                layer.copy_(torch.from_numpy(kept[f"{name}.{number}"]))
+
+
 def _search(
     engine: DenseEngine,
     y: torch.Tensor,
     needed: float,
     max_steps: int,
     on_step: Callable[[int], None] | None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[list[torch.Tensor], torch.Tensor]:
     """Return the best weights found, (S, rows, cols) per layer, and the steps (S,) that met them (−1: none).
 
@@ -188,24 +260,13 @@ def _search(
     """
     weights = engine.weights
     start = [layer.clone() for layer in weights]
-    best = [layer.clone() for layer in weights]
-    direction = [torch.zeros_like(layer) for layer in weights]
     aim = needed + _AIM * (1.0 + abs(needed))
     accept = needed + 1e-4 * (1.0 + abs(needed))  # float32 rounding must not undo it in float64
-
-    trials = len(engine.trials)
-
-    def constant(value: float) -> torch.Tensor:
-        return torch.full((trials,), value, dtype=engine.dtype, device=engine.device)
-
-    radius = constant(math.inf)  # max_l ‖best_l − start_l‖_F
-    met = torch.full((trials,), -1, dtype=torch.int64, device=engine.device)
-    shrink = constant(_SHRINK)
-    relaxation = constant(_FIRST_RELAXATION)
-    least_violation = constant(math.inf)
-    waited = torch.zeros(trials, dtype=torch.int64, device=engine.device)
-    momentum = constant(0.0)
-    margin = violation = constant(math.nan)
+    at = _State(engine)
+    kept = None if checkpoint is None else checkpoint.read()
+    if kept is not None:
+        at.restore(kept)
+    margin = violation = torch.full_like(at.radius, math.nan)
 
     def slope(f: torch.Tensor) -> torch.Tensor:
         """∂‖h‖_p/∂f, each trial's share of the moving average of directions included."""
@@ -216,56 +277,62 @@ def _search(
         norm = torch.linalg.vector_norm(h, ord=_HINGE_POWER, dim=1, keepdim=True)
         violation = norm[:, 0]
         share = (h / norm.clamp_min(1e-12)).pow_(_HINGE_POWER - 1.0)
-        return share.mul_(y).mul_((momentum - 1.0)[:, None])
+        return share.mul_(y).mul_((at.momentum - 1.0)[:, None])
 
-    for step in range(max_steps + 1):
-        for layer in direction:
-            layer.mul_(momentum[:, None, None])
-        engine.accumulate(direction, slope, decay=1.0, factor=1.0)
+    while not at.over:
+        for layer in at.direction:
+            layer.mul_(at.momentum[:, None, None])
+        engine.accumulate(at.direction, slope, decay=1.0, factor=1.0)
 
         better = margin > accept
         if bool(better.any()):
             distance = _norms(weights, start).amax(dim=1)
-            better &= distance < radius
+            better &= distance < at.radius
             rows = better.nonzero()[:, 0]
-            for kept, layer in zip(best, weights, strict=True):
-                kept[rows] = layer[rows]
-            radius = torch.where(better, distance, radius)
-            met[rows] = step
-        found = met >= 0
-        relaxation[better] = 1.0
-        momentum = torch.where(found, _MOMENTUM, 0.0).to(engine.dtype)
+            for layer, best in zip(weights, at.best, strict=True):
+                best[rows] = layer[rows]
+            at.radius = torch.where(better, distance, at.radius)
+            at.met[rows] = at.step
+        found = at.met >= 0
+        at.relaxation[better] = 1.0
+        at.momentum = torch.where(found, _MOMENTUM, 0.0).to(engine.dtype)
 
-        progress = better | (~found & (violation < 0.99 * least_violation))
-        least_violation = torch.fmin(least_violation, violation)
-        waited = torch.where(progress, 0, waited + 1)
-        stuck = waited > _PATIENCE
-        waited[stuck] = 0
-        shrink[stuck & found] *= 0.5
-        relaxation[stuck & ~found] *= 0.7
-        if step == max_steps or bool((found & ((shrink < _LEAST_SHRINK) | (radius == 0))).all()):
+        progress = better | (~found & (violation < 0.99 * at.least_violation))
+        at.least_violation = torch.fmin(at.least_violation, violation)
+        at.waited = torch.where(progress, 0, at.waited + 1)
+        stuck = at.waited > _PATIENCE
+        at.waited[stuck] = 0
+        at.shrink[stuck & found] *= 0.5
+        at.relaxation[stuck & ~found] *= 0.7
+        if at.step == max_steps or bool((found & ((at.shrink < _LEAST_SHRINK) | (at.radius == 0))).all()):
+            at.over = True
             break
 
-        lengths = _norms(direction)
-        length = relaxation * violation / lengths.sum(dim=1)
+        lengths = _norms(at.direction)
+        length = at.relaxation * violation / lengths.sum(dim=1)
         scale = -length[:, None] / lengths
         lost = ~torch.isfinite(scale).all(dim=1)  # overflow, or nothing to descend along
         scale[lost] = 0.0
         if bool(lost.any()):  # back to the best so far, and more cautiously
-            relaxation[lost] *= 0.5
-            for layer, kept, along in zip(weights, best, direction, strict=True):
-                layer[lost] = kept[lost]
+            at.relaxation[lost] *= 0.5
+            for layer, best, along in zip(weights, at.best, at.direction, strict=True):
+                layer[lost] = best[lost]
                 along[lost] = 0.0
-        for column, (layer, along) in enumerate(zip(weights, direction, strict=True)):
+        for column, (layer, along) in enumerate(zip(weights, at.direction, strict=True)):
             layer.addcmul_(scale[:, column, None, None], along)
         if bool(found.any()):
-            ball = torch.where(found, radius * (1.0 - shrink), math.inf)
+            ball = torch.where(found, at.radius * (1.0 - at.shrink), math.inf)
             inside = (ball[:, None] / _norms(weights, start).clamp_min(1e-30)).clamp_(max=1.0)
             for column, (layer, centre) in enumerate(zip(weights, start, strict=True)):
                 torch.lerp(centre, layer, inside[:, column, None, None], out=layer)
+        at.step += 1
         if on_step is not None:
-            on_step(step + 1)
-    return best, met
+            on_step(at.step)
+        if checkpoint is not None and checkpoint.due():
+            checkpoint.keep(at.arrays())
+    if checkpoint is not None:
+        checkpoint.finish(at.arrays())
+    return at.best, at.met
 
 
 def _norms(weights: Sequence[torch.Tensor], start: Sequence[torch.Tensor] | None = None) -> torch.Tensor:

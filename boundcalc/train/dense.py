@@ -64,7 +64,7 @@ class DenseEngine:
         self._trials = tuple(int(trial) for trial in trials)
         self._device = resolve_device(str(device))
         self._dtype = dtype
-        self._x = self._inputs(X)
+        self._x = as_inputs(X, network, dtype, self._device)
         if not self._x.shape[0]:
             raise InputError("X has no rows; give at least one training input")
         needed = peak_bytes(network, self.n, len(self._trials), dtype)
@@ -101,6 +101,11 @@ class DenseEngine:
     def dtype(self) -> torch.dtype:
         """Precision of weights and outputs."""
         return self._dtype
+
+    @property
+    def capturable(self) -> bool:
+        """Whether its steps may be recorded as a CUDA graph: on CUDA, always."""
+        return self._device.type == "cuda"
 
     @property
     def weights(self) -> tuple[torch.Tensor, ...]:
@@ -142,7 +147,7 @@ class DenseEngine:
 
         Larger X pass through the same activation buffers in pieces of n rows.
         """
-        x = self._x if X is None else self._inputs(X)
+        x = self._x if X is None else as_inputs(X, self.network, self._dtype, self._device)
         with torch.no_grad(), full_precision(self._device, self._dtype):
             if x.shape[0] <= self.n:
                 return self._forward(x)
@@ -170,15 +175,6 @@ class DenseEngine:
                     # On the CPU wherever the weights are: drawing a block takes far longer than moving it.
                     moved = self._weights[layer][position, rows].cpu().numpy() - start
                     yield (position, column), np.square(moved, dtype=np.float64)
-
-    def _inputs(self, X: NDArray[np.float64] | torch.Tensor) -> torch.Tensor:
-        if isinstance(X, np.ndarray):
-            # A copy of its own, in numpy: the source may be read-only, which torch cannot express.
-            X = torch.from_numpy(X.astype(np.float64 if self._dtype == torch.float64 else np.float32))
-        x = X.to(self._device, self._dtype).contiguous()
-        if x.ndim != 2 or x.shape[1] != self.network.d:
-            raise InputError(f"X has shape {tuple(x.shape)}; give (n, {self.network.d}), as the network's d")
-        return x
 
     def _activation(self, layer: int, columns: int) -> torch.Tensor:
         """Return the buffer of h_{layer+1} as (S, rows, columns)."""
@@ -226,6 +222,19 @@ class DenseEngine:
             _add_product(
                 buffers[0].view(1, -1, layers[0].cols), error.view(1, -1, self.n), self._x[None], decay, factor
             )
+
+
+def as_inputs(
+    X: NDArray[np.float64] | torch.Tensor, network: Network, dtype: torch.dtype, device: torch.device
+) -> torch.Tensor:
+    """Return X (n, d) as inputs to the network; raises InputError for another shape."""
+    if isinstance(X, np.ndarray):
+        # A copy of its own, in numpy: the source may be read-only, which torch cannot express.
+        X = torch.from_numpy(X.astype(np.float64 if dtype == torch.float64 else np.float32))
+    x = X.to(device, dtype).contiguous()
+    if x.ndim != 2 or x.shape[1] != network.d:
+        raise InputError(f"X has shape {tuple(x.shape)}; give (n, {network.d}), as the network's d")
+    return x
 
 
 def _product(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from boundcalc.errors import InputError
 from boundcalc.train.checkpoints import Arrays, Checkpointed
-from boundcalc.train.engine import Engine, RestorableEngine, Slope
+from boundcalc.train.devices import Arriving
+from boundcalc.train.engine import CapturableEngine, Engine, RestorableEngine, Slope
+from boundcalc.train.graphs import WORTHWHILE, Replayed
 
 Labels = NDArray[np.float64] | torch.Tensor
 
@@ -23,6 +25,9 @@ Measure = Callable[[], Mapping[str, NDArray[np.float64]]]
 
 _BLOCK = 4096
 """Steps after which their losses are put together."""
+
+_BEHIND = 32
+"""Steps that the host lets pass on a GPU before it looks whether all trials had been settled by then."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +137,12 @@ def gradient_descent(
     y: (n,) labels ±1. loss: L, the logistic loss L_S unless given. target: loss level for `first_reached`.
     distance_steps: steps at which to measure ‖W_l^(t) − W_l^(0)‖_F (the final one always is). stop_when_reached: stop
     as soon as no trial can still reach the target for the first time, i.e. each has reached it or diverged; the step in
-    progress is completed, so T' may exceed the last `first_reached` by one. on_step(t) is called after each step, t =
+    progress is completed, so T' may exceed the last `first_reached` by one — on a GPU by up to 64, as it is asked every
+    32 steps only and answers 32 steps later. `first_reached` is the same. on_step(t) is called after each step, t =
     1, 2, …. measure: called at the distance steps, at the weights W^(t), for `History.measured`.
+
+    On a GPU the host does not wait for it between measurements and checkpoints, and the steps of a long training with
+    an engine that is `capturable` are replayed as a CUDA graph (the host waits once, when it is recorded).
 
     With a `Checkpointed` on_step, weights and history are kept now and then; a later call of the same training goes on
     from there, with the very same result, and on_step hears of the steps that are left. What is gathered on the way has
@@ -158,7 +167,7 @@ def gradient_descent(
     labels = labels.to(engine.device)
     slope = loss.slope(labels.to(engine.dtype))
 
-    course = _Course(engine, loss, record_surrogate)
+    course = _Course(engine, loss, record_surrogate, target if stop_when_reached else None)
     checkpoint = None
     if isinstance(on_step, Checkpointed) and isinstance(engine, RestorableEngine):
         facts = {
@@ -172,6 +181,7 @@ def gradient_descent(
             "target": None if target is None else float(target),
             "distance_steps": [int(t) for t in distance_steps],
             "stop_when_reached": bool(stop_when_reached),
+            "behind": course.behind,
             "record_surrogate": bool(record_surrogate),
             "measured": measure is not None,
         }
@@ -187,24 +197,28 @@ def gradient_descent(
         for name, values in (measure() if measure is not None else {}).items():
             course.measured.setdefault(name, []).append(np.array(values, dtype=np.float64))
 
+    def advance() -> tuple[torch.Tensor, ...]:
+        """One step, of which the host learns nothing."""
+        return course.values(engine.step(slope, step_size), labels)
+
+    capturable = isinstance(engine, CapturableEngine) and engine.capturable
+    take = Replayed(advance, engine.device) if capturable and iterations - course.taken >= WORTHWHILE else advance
     due = set(distance_steps)
     for t in range(course.taken, iterations):
         if course.over:
             break
         if t in due:
             look(t)
-        present = course.record(engine.step(slope, step_size), labels)
+        course.note(take())
         course.taken = t + 1
         if on_step is not None:
             on_step(course.taken)
-        if stop_when_reached and target is not None:
-            course.settled |= (present <= target) | ~torch.isfinite(present)
-            course.over = bool(course.settled.all())
+        course.look_whether_over()
         if checkpoint is not None and checkpoint.due():
             checkpoint.keep(course.arrays())
     if checkpoint is not None:
         checkpoint.finish(course.arrays())
-    course.record(engine.outputs(), labels)
+    course.note(course.values(engine.outputs(), labels))
     look(course.taken)
 
     losses = course.losses.values()
@@ -220,13 +234,14 @@ def gradient_descent(
 
 
 class _Series:
-    """A growing series of (S,) numbers; every so many of them are put together and taken to the CPU.
+    """A growing series of (S,) numbers; every so many of them are put together and sent to the CPU.
 
     A tensor for every step would take ten times the memory, and minutes to put together after 10^7 steps.
     """
 
     def __init__(self) -> None:
         self._blocks: list[NDArray[np.float64]] = []
+        self._arriving: Arriving | None = None
         self._latest: list[torch.Tensor] = []
 
     def append(self, values: torch.Tensor) -> None:
@@ -238,6 +253,7 @@ class _Series:
     def rows(self) -> NDArray[np.float64]:
         """All of it, (T, S)."""
         self._gather()
+        self._receive()
         return np.concatenate(self._blocks)
 
     def values(self) -> NDArray[np.float64]:
@@ -246,40 +262,66 @@ class _Series:
 
     def restore(self, rows: NDArray[np.float64]) -> None:
         """Begin with these (T, S)."""
-        self._blocks, self._latest = [rows], []
+        self._blocks, self._arriving, self._latest = [rows], None, []
 
     def _gather(self) -> None:
         if self._latest:
-            self._blocks.append(torch.stack(self._latest).cpu().numpy())
+            self._receive()  # that of a block ago, which has been there for long
+            self._arriving = Arriving(torch.stack(self._latest))
             self._latest = []
+
+    def _receive(self) -> None:
+        if self._arriving is not None:
+            self._blocks.append(self._arriving.read())
+            self._arriving = None
 
 
 class _Course:
     """How far a training is: everything that the rest of it depends on."""
 
-    def __init__(self, engine: Engine, loss: Loss, record_surrogate: bool) -> None:
-        self._engine, self._loss = engine, loss
+    def __init__(self, engine: Engine, loss: Loss, record_surrogate: bool, stop_at: float | None) -> None:
+        self._engine, self._loss, self._stop_at = engine, loss, stop_at
         self.taken = 0
         self.over = False
         self.settled = torch.zeros(len(engine.trials), dtype=torch.bool, device=engine.device)
+        # Bringing an answer from a GPU takes as long as all that is queued on it, and the queue runs dry meanwhile. An
+        # answer that is asked for at fixed steps, and read at fixed steps, stops every run of a training at the same.
+        self.behind = _steps_behind(engine.device)
+        self._answer: Arriving | None = None
         self.losses = _Series()
         self.errors = _Series() if record_surrogate else None
         self.measured_at: list[int] = []
         self.distances: list[NDArray[np.float64]] = []
         self.measured: dict[str, list[NDArray[np.float64]]] = {}
 
-    def record(self, f: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Note the loss of these outputs, and return it."""
+    def values(self, f: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What is to be noted of these outputs; besides, it notes on the device which trials are settled by them."""
         present = self._loss.value(f, labels)
-        self.losses.append(present)
+        if self._stop_at is not None:
+            self.settled |= (present <= self._stop_at) | ~torch.isfinite(present)
+        return (present,) if self.errors is None else (present, surrogate_error(f, labels))
+
+    def note(self, values: tuple[torch.Tensor, ...]) -> None:
+        """Note them."""
+        self.losses.append(values[0])
         if self.errors is not None:
-            self.errors.append(surrogate_error(f, labels))
-        return present
+            self.errors.append(values[1])
+
+    def look_whether_over(self) -> None:
+        """See whether every trial is settled, or was a while ago."""
+        if self._stop_at is None:
+            return
+        if not self.behind:
+            self.over = bool(self.settled.all())
+        elif self.taken % self.behind == 0:
+            self.over = self._answer is not None and bool(self._answer.read())
+            self._answer = Arriving(self.settled.all())
 
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """All of it, for a checkpoint."""
         assert isinstance(self._engine, RestorableEngine)
-        yield "taken", np.array([self.taken, self.over], dtype=np.int64)
+        answer = self._answer is not None and bool(self._answer.read())
+        yield "taken", np.array([self.taken, self.over, answer], dtype=np.int64)
         yield "settled", self.settled.cpu().numpy()
         yield "losses", self.losses.rows()
         if self.errors is not None:
@@ -296,8 +338,9 @@ class _Course:
         """Go on from a checkpoint."""
         assert isinstance(self._engine, RestorableEngine)
         self._engine.load_weights([kept[f"weights.{layer}"] for layer in range(len(self._engine.weights))])
-        taken, over = kept["taken"]
+        taken, over, answer = kept["taken"]
         self.taken, self.over = int(taken), bool(over)
+        self._answer = Arriving(torch.tensor(bool(answer)))
         self.settled.copy_(torch.from_numpy(kept["settled"]))
         self.losses.restore(kept["losses"])
         if self.errors is not None:
@@ -307,6 +350,10 @@ class _Course:
         for name, values in kept.items():
             if name.startswith("measured."):
                 self.measured[name.removeprefix("measured.")] = list(values)
+
+
+def _steps_behind(device: torch.device) -> int:
+    return 0 if device.type == "cpu" else _BEHIND
 
 
 def _on(y: Labels, f: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

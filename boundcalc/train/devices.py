@@ -1,4 +1,4 @@
-"""Where to compute, how much memory is there, and full float32 precision."""
+"""Where to compute, how much memory is there, full float32 precision, and results that nobody has to wait for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from boundcalc.errors import InputError
 
@@ -75,6 +77,22 @@ def full_precision(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
         yield
     finally:
         setattr(backend, attribute, before)
+
+
+class Arriving:
+    """A tensor on its way to the CPU. Neither host nor device waits for the copy until it is read."""
+
+    def __init__(self, values: torch.Tensor) -> None:
+        # From CUDA, torch copies into page-locked memory, behind what is already queued on the same stream.
+        self._values = values.to("cpu", non_blocking=True)
+        self._arrived = torch.cuda.current_stream(values.device).record_event() if values.is_cuda else None
+
+    def read(self) -> NDArray[Any]:
+        """Return it, once it is there."""
+        if self._arrived is None:
+            return self._values.numpy()
+        self._arrived.synchronize()
+        return np.array(self._values.numpy())  # page-locked memory is scarce: let go of it
 
 
 def _meminfo_available() -> int | None:

@@ -51,6 +51,26 @@ class Engine(Protocol):
         ...
 
 
+class OnlineEngine(Engine, Protocol):
+    """An engine that also steps on one input at a time, each trial on one of its own."""
+
+    network: Network
+
+    def online_step(self, X: torch.Tensor, slope: Slope, step_size: float) -> torch.Tensor:
+        """Take one step on row s of X (S, d) for each trial s; slope maps f (S, 1); return f (S,) from before it."""
+        ...
+
+
+@runtime_checkable
+class CapturableEngine(Engine, Protocol):
+    """An engine that can say whether its steps may be recorded once and replayed (see `boundcalc.train.graphs`)."""
+
+    @property
+    def capturable(self) -> bool:
+        """Whether a step launches the same kernels on the same memory each time, and the host waits for none."""
+        ...
+
+
 @runtime_checkable
 class RestorableEngine(Engine, Protocol):
     """An engine whose whole state is its weights, so that it can go on from a copy of them."""

@@ -146,9 +146,11 @@ def two_layer(m: int, d: int) -> Network:
 
 
 def initial_blocks(
-    network: Network, *, seed: int, trial: int, layer: int
+    network: Network, *, seed: int, trial: int, layer: int, within: slice | None = None
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """Yield W_layer^(0) of one trial as (rows, block), top to bottom, with O(block) memory.
+
+    within: rows that are wanted; blocks that hold none of them are left out, and not drawn.
 
     The entries depend on (seed, trial, layer) and the shape alone: not on the other trials, the device or
     the dtype in which they are used. They are drawn in float32 (also for float64 training, so that a run
@@ -171,6 +173,8 @@ def initial_blocks(
     height = max(1, _BLOCK_ENTRIES // shape.cols)
     for block, top in enumerate(range(0, shape.rows, height)):
         bottom = min(top + height, shape.rows)
+        if within is not None and (bottom <= within.start or top >= within.stop):
+            continue
         entries = generator(block).standard_normal((bottom - top, shape.cols), dtype=np.float32)
         entries *= np.float32(shape.std)
         yield slice(top, bottom), entries
@@ -190,17 +194,31 @@ def initial_weights(
     ones.
     """
     check_trials(seed, trials)
-    weights = []
-    for index, layer in enumerate(network.layers):
-        weight = torch.empty((len(trials), layer.rows, layer.cols), dtype=dtype, device=device)
-        for position, trial in enumerate(trials):
-            for rows, block in initial_blocks(network, seed=seed, trial=trial, layer=index):
-                if weight.is_cpu:
-                    np.copyto(weight[position, rows].numpy(), block)
-                else:
-                    weight[position, rows] = torch.from_numpy(block).to(weight)
-        weights.append(weight)
-    return tuple(weights)
+    return tuple(
+        initial_layer(network, index, seed=seed, trials=trials, dtype=dtype, device=device)
+        for index in range(len(network.layers))
+    )
+
+
+def initial_layer(
+    network: Network,
+    index: int,
+    *,
+    seed: int,
+    trials: Sequence[int],
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> torch.Tensor:
+    """Return the matrix at `index` of `initial_weights` alone, (S, rows, cols)."""
+    layer = network.layers[index]
+    weight = torch.empty((len(trials), layer.rows, layer.cols), dtype=dtype, device=device)
+    for position, trial in enumerate(trials):
+        for rows, block in initial_blocks(network, seed=seed, trial=trial, layer=index):
+            if weight.is_cpu:
+                np.copyto(weight[position, rows].numpy(), block)
+            else:
+                weight[position, rows] = torch.from_numpy(block).to(weight)
+    return weight
 
 
 def check_trials(seed: int, trials: Sequence[int]) -> None:
