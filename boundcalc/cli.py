@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from boundcalc import __version__
-from boundcalc.commands.common import ANSWERED, BAD_INPUT
+from boundcalc.commands.common import ANSWERED, BAD_INPUT, COMPLETION_VARIABLE
 from boundcalc.errors import BoundcalcError, nearest
 
 COMMANDS = MappingProxyType(
@@ -34,6 +34,9 @@ COMMANDS = MappingProxyType(
         "calibrate": "verifying.calibrate",
         "scaling": "verifying.scaling",
         "report": "report.report",
+        "manual": "manual.manual",
+        "doctor": "doctor.doctor",
+        "completion": "completing.completion",
     }
 )
 """Every command, with the function of `boundcalc.commands` that it is."""
@@ -57,7 +60,7 @@ class _AskByDefault(click.Group):
         if leading is not None and args[leading] not in COMMANDS:
             word = args[leading]
             alone = len(args) == 1 and word.isascii() and word.isalpha()
-            close = nearest(word, COMMANDS)
+            close = nearest(word, COMMANDS) if not ctx.resilient_parsing else ()
             if (alone or len(args) > leading + 1) and close and not word.casefold().startswith("width"):
                 raise click.UsageError(
                     f"no command {word!r}; did you mean {' or '.join(close)}? "
@@ -87,7 +90,7 @@ def main() -> NoReturn:
     # What loading makes stays for good: looking through it for garbage takes a tenth of a query's time.
     gc.disable()
     try:
-        cli.main(standalone_mode=False)
+        cli.main(standalone_mode=False, complete_var=COMPLETION_VARIABLE)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.Abort:

@@ -25,7 +25,8 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 _ACCENTS: Mapping[str, str] = MappingProxyType({"\u0302": "hat", "\u0303": "tilde", "\u0304": "bar"})
 _ESCAPED: Mapping[str, str] = MappingProxyType({sign: f"\\{sign}" for sign in "{}$&#%_"} | {"^": r"\hat{}"})
-_NOTATIONS = {notation.__name__.lstrip("_"): notation.text_name for notation in Notation.__subclasses__()}
+NOTATIONS = {notation.__name__.lstrip("_"): notation.text_name for notation in Notation.__subclasses__()}
+"""How a notation is written, by the name under which a constant says that it is hidden by it."""
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹ᵀ", "0123456789⊤")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _OF_A_FORMULA = re.compile("[" + re.escape("".join(_COMMANDS)) + "_^⁰¹²³⁴⁵⁶⁷⁸⁹ᵀ₀₁₂₃₄₅₆₇₈₉\u0302\u0303\u0304]")
@@ -122,7 +123,7 @@ def _remarks(bound: Bound) -> list[str]:
 
 
 def _constant(constant: HiddenConstant) -> str:
-    parts = [f"hidden by {_NOTATIONS.get(constant.hides, constant.hides)}"]
+    parts = [f"hidden by {NOTATIONS.get(constant.hides, constant.hides)}"]
     parts += [] if constant.direction == "any" else [f"{constant.direction} enough"]
     parts += [] if constant.value is None else [f"value {show_fraction(constant.value)}"]
     return ", ".join(parts) + (f" ({constant.origin})" if constant.origin else "")

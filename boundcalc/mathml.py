@@ -28,7 +28,9 @@ _SIGNS: Mapping[str, str] = MappingProxyType(
     {
         "ge": "≥", "le": "≤", "in": "∈", "emptyset": "∅", "cdot": "·", "|": "‖", "{": "{", "}": "}", "sum": "∑",
         "prod": "∏", "langle": "⟨", "rangle": "⟩", "nabla": "∇", "top": "⊤", "lfloor": "⌊", "rfloor": "⌋",
-        "lceil": "⌈", "rceil": "⌉",
+        "lceil": "⌈", "rceil": "⌉", "ell": "ℓ", "cdots": "⋯", "ldots": "…", "to": "→", "times": "×", "sim": "~",
+        "ne": "≠", "approx": "≈", "pm": "±", "infty": "∞", "int": "∫", "surd": "√", "backslash": "\\", "&": "&amp;",
+        "$": "$", "#": "#", "%": "%", "_": "_",
     }
 )  # fmt: skip
 _ACCENTS: Mapping[str, str] = MappingProxyType({"tilde": "~", "hat": "^", "bar": "¯"})

@@ -18,7 +18,7 @@ SYMBOLIC = [
     {"theorem", "derivation", "notation", "display"}, {"formula", "tropical", "arrays"}, {"exchange"}, {"catalogue"},
     {"proofs"}, {"solving"}, {"sweeps"}, {"comparison", "auditing", "query", "budget"},
 ]  # fmt: skip
-NUMERIC = [{"errors"}, {"data"}, {"estimate", "train"}]
+NUMERIC = [{"errors"}, {"data"}, {"estimate", "train"}, {"machine"}]
 TOP = [{"measuring"}, {"verify"}, {"report"}, {"explorer"}, {"commands"}, {"cli"}]
 COMMAND_LINE = {"commands", "cli"}
 HEAVY = {"torch", "scipy", "sklearn", "matplotlib", "pandas", "cvxpy"}

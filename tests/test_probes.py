@@ -13,7 +13,9 @@ import pytest
 
 from boundcalc.errors import InputError
 from boundcalc.verify.case import Options, make_case
+from boundcalc.verify.execution import Shelf
 from boundcalc.verify.probes import DEFAULT_FACTORS, parse_factors, probe
+from boundcalc.verify.progress import State
 from boundcalc.verify.runner import Result, run
 from boundcalc.verify.statistics import anytime_interval
 
@@ -67,6 +69,30 @@ def test_probes_are_kept_and_leave_the_run_alone(finished: tuple[Result, Path]) 
     assert {n: r.facts for n, r in again.trained.items()} == {n: r.facts for n, r in result.trained.items()}
 
 
+def test_a_probe_says_which_it_is_and_keeps_checkpoints_as_often_as_asked(
+    finished: tuple[Result, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result, folder = finished
+    asked: list[float] = []
+
+    class Noted(Shelf):
+        def __init__(self, folder: Path, key: str, seconds: float) -> None:
+            asked.append(seconds)
+            super().__init__(folder, key, seconds)
+
+    monkeypatch.setattr("boundcalc.verify.runner.Shelf", Noted)
+    said: list[State] = []
+    factors = {"eta": (Fraction(2, 3),), "T": (Fraction(3, 4),)}
+    probe(result, folder, factors, inits=1, on_progress=said.append, checkpoint_seconds=7)
+    assert list(dict.fromkeys(state.name for state in said)) == [
+        "probe eta × 2/3, training",
+        "probe T × 0.75, training",
+    ]
+    assert asked == [7, 7]
+    probe(result, folder, {"eta": (Fraction(5, 7),)}, inits=1, checkpoint_seconds=0)
+    assert asked == [7, 7], "0 is for never"
+
+
 def test_factors_as_they_are_typed() -> None:
     assert parse_factors([]) == DEFAULT_FACTORS
     assert parse_factors(["none"]) == {}
@@ -100,6 +126,7 @@ def test_the_command_probes_stops_early_and_says_beforehand_what_can_be_decided(
     done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     assert "2 inits: cannot support a success probability ≥ 0.95, refute from 2 failures" in done.stderr
+    assert "probe eta × 2, training 100%: 2/2 inits" in done.stderr
     report = json.loads(done.stdout)
     assert [(p["symbol"], p["factor"], p["trials"]) for p in report["probes"]] == [("eta", 2.0, 2)]
     assert report["interval"] == list(anytime_interval(report["successes"], 2))

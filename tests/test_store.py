@@ -26,10 +26,12 @@ import torch
 from boundcalc.commands.progress import RunLine
 from boundcalc.constants import ConstantPolicy
 from boundcalc.errors import InputError, OutOfMemoryError
+from boundcalc.solving import UNIT
+from boundcalc.train import sgd
 from boundcalc.train.checkpoints import Checkpointed
 from boundcalc.verify.case import Case, Options, make_case
 from boundcalc.verify.execution import Batches, Local, Shelf, Work, complete, is_out_of_memory, shortage_in_one_line
-from boundcalc.verify.experiment import Note
+from boundcalc.verify.experiment import Experiment, Note
 from boundcalc.verify.experiments.chen2019 import ReachesTarget
 from boundcalc.verify.progress import Meter, State
 from boundcalc.verify.record import Record
@@ -142,7 +144,7 @@ def test_what_another_version_wrote_is_left_alone(tmp_path: Path) -> None:
     Store(tmp_path, {"a": 1}).close()
     with contextlib.closing(sqlite3.connect(tmp_path / STORE)) as database:
         database.execute("PRAGMA user_version = 77")
-    with pytest.raises(InputError, match="layout 77, here 2"):
+    with pytest.raises(InputError, match="layout 77, here 3"):
         Store(tmp_path, {"a": 1})
 
 
@@ -474,14 +476,23 @@ def test_the_line_of_progress_on_a_terminal_and_in_a_file(capsys: pytest.Capture
     assert rewritten.count("\n") == 1
 
 
-@dataclass
-class Cut(ReachesTarget):
-    """The real experiment, cut off at the training's step `at`, the first time."""
+class Cut:
+    """An experiment whose stage is cut off at one of its steps, the first time."""
 
-    at: int = 0
-    steps: list[int] = field(default_factory=list)
+    def __init__(self, inner: Experiment, stage: str, at: int) -> None:
+        self.inner, self.stage, self.at = inner, stage, at
+        self.steps: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def certify(self, case: Case, trials: Sequence[int], note: Note) -> list[Record]:
+        return self.inner.certify(case, trials, self.cutting(note) if self.stage == "certifying" else note)
 
     def train(self, case: Case, prescribed: Any, trials: Sequence[int], note: Note) -> list[Record]:
+        return self.inner.train(case, prescribed, trials, self.cutting(note) if self.stage == "training" else note)
+
+    def cutting(self, note: Note) -> Note:
         assert isinstance(note, Checkpointed)
 
         def on_step(step: int) -> None:
@@ -490,14 +501,32 @@ class Cut(ReachesTarget):
                 self.at = 0
                 raise KeyboardInterrupt
 
-        return super().train(case, prescribed, trials, replace(note, on_step=on_step))
+        return replace(note, on_step=on_step)
 
 
-def test_an_experiment_goes_on_from_its_checkpoint_without_knowing_of_it(case: Case, tmp_path: Path) -> None:
-    case = replace(case, trials=2)
-    whole = run(case, tmp_path / "whole")
-    assert whole.prescribed.steps > 100
-    cut = Cut(at=whole.prescribed.steps - 1)
+@pytest.mark.parametrize(
+    ("key", "given", "stage", "least"),
+    [
+        ("chen2019/thm2.1", {"epsilon": Fraction(1, 5), "L": Fraction(2)}, "training", 100),
+        ("chen2019/thm2.1", {"epsilon": Fraction(1, 5), "L": Fraction(2)}, "certifying", 20),
+        ("chen2019/thm2.3", {"L": Fraction(2), "R": Fraction(3)}, "training", 18),
+        ("cao2019", {"L": Fraction(2), "R": Fraction(3)}, "training", 18),
+        ("ji2020", {"gamma": Fraction(1, 5)}, "training", 100),
+        ("du2019", {"lambda_0": Fraction(1, 20)}, "training", 100),
+        ("cao2020/cor3.2", {"gamma": Fraction(1, 5), "L": Fraction(2)}, "training", 100),
+    ],
+)
+def test_an_experiment_goes_on_from_its_checkpoint_without_knowing_of_it(
+    key: str, given: dict[str, Fraction], stage: str, least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sgd, "BLOCK", 4)
+    iterations = None if key == "chen2019/thm2.1" else 100
+    options = Options(SPHERE, width=8, trials=2, device="cpu", iterations=iterations, search_steps=400)
+    case = make_case(key, options, given, ConstantPolicy({"C_T": Fraction(2)}) if iterations is None else UNIT)
+    counting = Cut(case.experiment, stage, 0)
+    whole = run(replace(case, experiment=counting), tmp_path / "whole", checkpoint_seconds=1e9)
+    assert max(counting.steps) >= least
+    cut = Cut(case.experiment, stage, counting.steps[-2])
     cut_case = replace(case, experiment=cut)
     with pytest.raises(KeyboardInterrupt):
         run(cut_case, tmp_path / "cut", checkpoint_seconds=1e-9)
@@ -506,8 +535,9 @@ def test_an_experiment_goes_on_from_its_checkpoint_without_knowing_of_it(case: C
     result = run(cut_case, tmp_path / "cut", checkpoint_seconds=1e-9)
     again = cut.steps[taken:]
     assert again[0] > 1, "it began anew"
-    assert again[-1] == whole.prescribed.steps
+    assert again[-1] == counting.steps[-1]
     assert not (tmp_path / "cut" / CHECKPOINTS).exists()
+    assert_same(result.certificates, whole.certificates)
     assert_same(result.trained, whole.trained)
 
 

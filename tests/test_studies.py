@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
+import sqlite3
 import tomllib
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from scipy import stats
 
 from boundcalc.catalogue import CATALOGUE
-from boundcalc.constants import read_constants
+from boundcalc.cli import cli
+from boundcalc.constants import ConstantPolicy, read_constants
 from boundcalc.errors import InputError
 from boundcalc.solving import UNIT, evaluate
 from boundcalc.verify.calibration import Calibrated, Calibration, Need, _fit, calibrate, constants_toml, widths
@@ -22,6 +27,7 @@ from boundcalc.verify.case import Options
 from boundcalc.verify.scaling import _slope, mean_interval, scaling, steps_needed
 from boundcalc.verify.settings import Setting, Study, powers_of_two, settings_of, smallest_width
 from boundcalc.verify.statement import Statement
+from boundcalc.verify.store import reading
 
 DIGITS = Options("digits", ("3", "8"), trials=3, rows=40, width=8, search_steps=1500)
 GIVEN = {"L": Fraction(2), "epsilon": Fraction(1, 5)}
@@ -218,3 +224,61 @@ def test_studies_refuse_what_makes_no_study(study: Study) -> None:
         scaling(study, "m", [Fraction(4), Fraction(8)], "m")
     with pytest.raises(InputError, match="n = 4000 is more than"):
         study.case(Setting({"n": Fraction(4000)}))
+
+
+def test_constants_that_are_given_reach_every_run_and_the_file(study: Study, tmp_path: Path) -> None:
+    policy = ConstantPolicy({"C_eta": Fraction(1, 2), "p_R": Fraction(3), "C_T": Fraction(2)})
+    given = replace(study, folder=tmp_path / "given", policy=policy)
+    settings = settings_of({"epsilon": [Fraction(1, 10), Fraction(1, 5)]})
+    calibration = calibrate(given, settings, widths=False)
+    for setting in settings:
+        result, plain = given.run(setting), study.run(setting)
+        assert result.prescribed.step_size == pytest.approx(plain.prescribed.step_size / 2)
+        assert result.prescribed.steps == pytest.approx(2 * plain.prescribed.steps, abs=1)
+    # C_T is measured by the runs; the others hold at what they were given as.
+    assert [constant.name for constant in calibration.constants] == ["C_T"]
+    assert calibration.given == {"C_eta": Fraction(1, 2), "p_R": Fraction(3)}
+    path = tmp_path / "constants.toml"
+    path.write_text(constants_toml(calibration), "utf-8")
+    held = read_constants(path)
+    assert held.values["chen2019/thm2.1:C_eta"] == Fraction(1, 2)
+    assert held.values["chen2019/thm2.1:p_R"] == 3
+    assert "at p_R = 3, C_eta = 0.5 as given" in calibration.on or "at C_eta = 0.5, p_R = 3 as given" in calibration.on
+    for width, need in zip(widths(calibration), calibration.needs, strict=True):
+        R, n = float(need.statement.inputs["R"]), float(need.statement.inputs["n"])
+        asked = (2**11 * R**3) ** 2 * math.log(n / 0.05) ** (4 / 3)  # at p_R = 3, and C_m = 1 in either case
+        assert width.unit == width.calibrated == pytest.approx(math.log10(asked), rel=1e-9)
+
+
+def test_strict_studies_refuse_what_would_be_assumed(study: Study, tmp_path: Path) -> None:
+    strict = replace(study, folder=tmp_path / "strict", strict=True)
+    with pytest.raises(InputError, match=r"--strict: chen2019/thm2\.1 would be verified at assumed values.*--set C_T="):
+        strict.run(Setting({}))
+    assert not (tmp_path / "strict").exists()
+
+
+@pytest.mark.parametrize("command", ["calibrate", "scaling"])
+def test_the_commands_take_constants_as_verify_does(command: str, tmp_path: Path) -> None:
+    common = [
+        command, "chen2019/thm2.1", "L=2", "--data", "sphere:n=16,d=6,margin=0.4", "--vary", "epsilon=0.3,0.4",
+        "--width", "6", "--trials", "2", "--device", "cpu", "--out", str(tmp_path / "run"),
+    ]  # fmt: skip
+    (tmp_path / "constants.toml").write_text('C_eta = "1/2"\n', "utf-8")
+    only = ["--no-width"] if command == "calibrate" else []
+    done = CliRunner().invoke(
+        cli, [*common, *only, "--set", "C_T=2", "--constants", str(tmp_path / "constants.toml"), "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    with reading(tmp_path / "run" / "epsilon=0.3") as rows:
+        assert rows.tally("training").trials == 2
+    with closing(sqlite3.connect(tmp_path / "run" / "epsilon=0.3" / "trials.sqlite")) as database:
+        config = json.loads(database.execute("SELECT config FROM run").fetchone()[0])
+    assert config["constants"] == {"C_eta": "0.5", "C_T": "2"}
+    assert "epsilon=0.3, training 100%" in done.stderr
+    strict = CliRunner().invoke(cli, [*common, "--set", "C_T=2", "--strict"])
+    assert isinstance(strict.exception, InputError)
+    assert "--strict" in str(strict.exception)
+    assert "--set C_eta=…" in str(strict.exception)
+    wrong = CliRunner().invoke(cli, [*common, "--set", "C_x=2"])
+    assert isinstance(wrong.exception, InputError)
+    assert "C_x" in str(wrong.exception)

@@ -126,7 +126,7 @@ def test_html_is_self_contained_and_says_everything(finished: Path, report: dict
     html = (finished / "report.html").read_text("utf-8")
     links = re.findall(r'(?:src|href)="([^"#][^"]*)"', html)
     assert links == []
-    assert html.count("<svg") == 3
+    assert html.count("<svg") == 5
     for constant in report["constants"]:
         assert constant["name"] in html
     assert report["machine"] in html

@@ -18,7 +18,7 @@ from boundcalc.estimate.tangent_class import tangent_infimum
 from boundcalc.train.networks import scaled_relu
 from boundcalc.train.sgd import sample_orders
 from boundcalc.verify.case import Options, make_case
-from boundcalc.verify.experiments.online import turns
+from boundcalc.verify.experiments.online import jury
 from boundcalc.verify.runner import Result, run
 
 DIGITS = Options("digits", ("3", "8"), rows=30, width=12, trials=2, dtype="float64")
@@ -34,13 +34,13 @@ def test_sgd_is_that_of_the_statement(result: Result) -> None:
     case, n = result.case, result.case.train.n
     eta = 4 / (12 * math.sqrt(n))  # κ R/(m √n), κ = 1
     assert result.prescribed.step_size == pytest.approx(eta, rel=1e-9)
-    order = turns(case, n)
-    judges = order.unseen.data
+    judging = jury(case, n)
+    judges = judging.unseen.data
+    assert judging.iterates.tolist() == list(range(n))
     for trial, record in result.trained.items():
         plain, errors = Plain(scaled_relu(3, 12, 64, 0.5), trial), []
         for t, row in enumerate(sample_orders(n, trials=(trial,), seed=0)[0]):
-            block = slice(t % order.blocks * 8, t % order.blocks * 8 + 8)
-            errors.append(plain.errors(judges.X[block], judges.y[block]) / 8)
+            errors.append(plain.errors(judges.X[t : t + 1], judges.y[t : t + 1]))
             plain.step(case.train.X[row : row + 1], case.train.y[row : row + 1], eta)
         assert record.facts["mean_error"] == pytest.approx(np.mean(errors))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from plain import Plain, check, verify
 
 from boundcalc.constants import ConstantPolicy
@@ -18,7 +19,8 @@ from boundcalc.errors import InputError
 from boundcalc.train.sgd import sample_orders
 from boundcalc.verify.case import Case, Options, make_case
 from boundcalc.verify.experiments.bound_parts import affine_in, branches, needed, terms
-from boundcalc.verify.experiments.online import turns
+from boundcalc.verify.experiments.online import jury
+from boundcalc.verify.experiments.population import mean_error
 from boundcalc.verify.runner import Result, run
 
 DIGITS = Options("digits", ("3", "8"), rows=30, width=10, trials=2, dtype="float64", search_steps=3000)
@@ -160,12 +162,11 @@ def online(tmp_path_factory: pytest.TempPathFactory) -> Result:
     return run(make_case("chen2019/thm2.3", DIGITS, GIVEN), tmp_path_factory.mktemp("runs") / "online")
 
 
-def test_iterates_of_sgd_are_judged_on_the_examples_whose_turn_it_is(online: Result) -> None:
+def test_iterates_of_sgd_are_judged_on_an_example_each(online: Result) -> None:
     case, n = online.case, online.case.train.n
-    order = turns(case, n)
-    judges = order.unseen.data
-    assert order.size == 8
-    assert order.blocks == case.test.n // 8
+    judging = jury(case, n)
+    judges = judging.unseen.data
+    assert judging.iterates.tolist() == list(range(n))  # there are more examples than steps
     R = float(online.prescribed.found["R"])
     eta = 1 / case.width * min(3 * R**2 / (n * 0.2), 1 / 3)
     assert online.prescribed.step_size == pytest.approx(eta, rel=1e-9)
@@ -174,8 +175,7 @@ def test_iterates_of_sgd_are_judged_on_the_examples_whose_turn_it_is(online: Res
     for trial, record in online.trained.items():
         plain, errors, missed = Plain(case.network, trial), [], []
         for t, row in enumerate(orders[trial]):
-            block = slice(t % order.blocks * 8, t % order.blocks * 8 + 8)
-            errors.append(plain.errors(judges.X[block], judges.y[block]) / 8)
+            errors.append(plain.errors(judges.X[t : t + 1], judges.y[t : t + 1]))
             example = case.train.X[row : row + 1], case.train.y[row : row + 1]
             missed.append(plain.errors(*example))
             plain.step(*example, eta)
@@ -187,15 +187,80 @@ def test_iterates_of_sgd_are_judged_on_the_examples_whose_turn_it_is(online: Res
         assert lower < np.mean(errors) < upper
 
 
-def test_turns_are_a_random_order_of_the_held_out_examples(online: Result) -> None:
-    held_out, judges = online.case.test, turns(online.case, 12).unseen.data
+def test_few_examples_are_asked_of_iterates_drawn_from_equal_parts(tmp_path: Path) -> None:
+    options = replace(DIGITS, rows=60, test_fraction=Fraction(1, 20))
+    result = run(make_case("chen2019/thm2.3", options, GIVEN), tmp_path / "run")
+    case, n = result.case, 60
+    judging = jury(case, n)
+    assert case.train.n == n
+    assert judging.size == case.test.n == 18
+    parts = judging.iterates / (n / 18)
+    np.testing.assert_array_less(np.arange(18) - 1 / (n / 18), parts)  # an iterate may belong to two parts
+    np.testing.assert_array_less(parts, np.arange(1, 19))
+    orders, eta = sample_orders(n, trials=(0, 1), seed=0), result.prescribed.step_size
+    for trial, record in result.trained.items():
+        plain, errors = Plain(case.network, trial), []
+        for t, row in enumerate(orders[trial]):
+            for j in np.flatnonzero(judging.iterates == t):
+                errors.append(plain.errors(judging.unseen.data.X[j : j + 1], judging.unseen.data.y[j : j + 1]))
+            plain.step(case.train.X[row : row + 1], case.train.y[row : row + 1], eta)
+        np.testing.assert_array_equal(record.series["error"], errors)
+        np.testing.assert_array_equal(record.series["judged_at"], judging.iterates)
+        found = mean_error(float(np.mean(errors)), 18, 1 / 18, 2)
+        assert record.facts["mean_error_interval"] == pytest.approx([float(found.lower), float(found.upper)])
+
+
+def test_a_jury_is_a_random_order_of_the_held_out_examples(online: Result) -> None:
+    held_out, judges = online.case.test, jury(online.case, 12).unseen.data
     assert not np.array_equal(judges.X, held_out.X)
     both = [np.lexsort(part.X.T) for part in (held_out, judges)]
     np.testing.assert_array_equal(judges.X[both[1]], held_out.X[both[0]])
     np.testing.assert_array_equal(judges.y[both[1]], held_out.y[both[0]])
-    few = turns(online.case, 5)  # fewer iterates than blocks: each has its own
-    assert (few.blocks, few.size, few.examples) == (5, 8, 40)
-    assert few.weight == pytest.approx(1 / 40)
+    assert jury(online.case, 5).iterates.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_every_iterate_is_judged_as_often_as_every_other(online: Result) -> None:
+    steps, repeats = 100, 3000  # for 90 examples: parts that are no whole number of iterates
+    counts = np.zeros(steps)
+    for seed in range(repeats):
+        case = replace(online.case, options=replace(online.case.options, seed=seed))
+        iterates = jury(case, steps).iterates
+        assert iterates.size == 90
+        assert (np.diff(iterates) >= 0).all()
+        np.add.at(counts, iterates, 1)
+    # Each is judged 0.9 times on average, with a variance of at most that: five standard deviations, and some.
+    np.testing.assert_allclose(counts / repeats, 0.9, atol=5 * math.sqrt(0.9 / repeats))
+
+
+def test_the_interval_covers_the_mean_over_all_iterates_though_few_are_judged() -> None:
+    random = np.random.default_rng(4)
+    rates, size, missed, repeats = np.linspace(0.9, 0.02, 300) ** 2, 40, 0, 500
+    for _ in range(repeats):
+        iterates = ((np.arange(size) + random.random(size)) * (300 / size)).astype(int)
+        found = mean_error(float((random.random(size) < rates[iterates]).mean()), size, 1 / size, 1)
+        missed += not found.lower <= rates.mean() <= found.upper
+    assert missed == 0
+
+
+def test_a_resolution_is_half_the_widest_interval(online: Result) -> None:
+    judging = jury(online.case, online.case.train.n)
+    found, other = (mean_error(mean, judging.size, 1 / judging.size, 2) for mean in (0.5, 0.3))
+    assert judging.resolution(2) == pytest.approx(float(found.upper - found.lower) / 2)
+    assert float(other.upper - other.lower) / 2 <= judging.resolution(2)
+    assert any(f"±{judging.resolution(2):.2g} where it is widest" in note for note in online.conclusion.notes)
+
+
+def test_distances_are_those_of_every_step(online: Result) -> None:
+    case, n = online.case, online.case.train.n
+    eta, orders = online.prescribed.step_size, sample_orders(n, trials=(0, 1), seed=0)
+    for trial, record in online.trained.items():
+        plain, start = Plain(case.network, trial), Plain(case.network, trial)
+        furthest = [0.0]
+        for row in orders[trial]:
+            plain.step(case.train.X[row : row + 1], case.train.y[row : row + 1], eta)
+            moved = zip(plain.weights, start.weights, strict=True)
+            furthest.append(max(float(torch.linalg.norm((w - w0).detach())) for w, w0 in moved))
+        np.testing.assert_allclose(record.series["distances"], furthest, rtol=1e-5, atol=1e-9)
 
 
 def test_the_bound_on_a_random_iterate_is_that_of_the_paper(online: Result) -> None:
@@ -214,14 +279,13 @@ def test_the_bound_on_a_random_iterate_is_that_of_the_paper(online: Result) -> N
 def test_fresh_examples_are_used_where_the_law_is_known(tmp_path: Path) -> None:
     result = run(make_case("chen2019/thm2.3", SPHERE, GIVEN), tmp_path / "run")
     n = result.case.train.n
-    order = turns(result.case, n)
-    assert (order.blocks, order.size, order.examples) == (n, 8, 8 * n)
-    assert order.weight == pytest.approx(1 / (8 * n))
-    assert order.unseen.fresh
-    assert any(f"{8 * n} fresh examples" in note for note in result.conclusion.notes)
-    fresh = draw_fresh(SPHERE.data, 8 * n, np.random.Generator(np.random.PCG64(0)))
+    judging = jury(result.case, n)
+    assert judging.iterates.tolist() == list(range(n))
+    assert judging.unseen.fresh
+    assert any(f"{n} fresh examples" in note for note in result.conclusion.notes)
+    fresh = draw_fresh(SPHERE.data, n, np.random.Generator(np.random.PCG64(0)))
     assert fresh is not None
-    assert not np.array_equal(fresh.X, order.unseen.data.X)  # a stream of its own
+    assert not np.array_equal(fresh.X, judging.unseen.data.X)  # a stream of its own
 
 
 def test_sgd_cut_short_leaves_the_other_iterates_open(tmp_path: Path) -> None:

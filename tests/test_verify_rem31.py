@@ -252,7 +252,7 @@ def test_the_command_leaves_a_report(tmp_path: Path) -> None:
     assert report["initializations"][1]["widths"] == [4, 8, 16]
     assert len(report["initializations"][1]["bartlett2017"]) == 3
     assert (out / "report.md").read_text("utf-8").startswith(f"# cao2020/rem3.1: {report['verdict']}")
-    assert (out / "report.html").read_text("utf-8").count("<svg") == 2
+    assert (out / "report.html").read_text("utf-8").count("<svg") == 4
     assert verify(*command).stdout == done.stdout  # a finished run is not repeated
 
 

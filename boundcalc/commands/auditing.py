@@ -14,8 +14,10 @@ from boundcalc.commands.common import (
     constant_policy,
     json_option,
     show_answer,
+    terminal_width,
     theorems_option,
 )
+from boundcalc.commands.completers import complete_theorem
 from boundcalc.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command("audit")
-@click.argument("theorem", required=False)
+@click.argument("theorem", required=False, shell_complete=complete_theorem)
 @click.option(
     "--format", "form", type=click.Choice(["text", "latex", "json"]), default="text", show_default=True,
     help="latex is to be pasted into a document that loads amsmath, amssymb and booktabs.",
@@ -75,4 +77,4 @@ def _audited(form: str, audits: tuple[Audit, ...], policy: ConstantPolicy, *, al
 
     if form == "latex":
         return audit_latex(audits[0], policy) if alone else audits_latex(audits)
-    return audit_text(audits[0], policy) if alone else audits_text(audits)
+    return audit_text(audits[0], policy, terminal_width()) if alone else audits_text(audits, terminal_width())

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
+import re
+import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
+from boundcalc.commands.completers import complete_constant, complete_source
 from boundcalc.errors import InputError, UnknownNameError
 from boundcalc.parsing import normalize, parse_number
 
@@ -27,11 +30,14 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 ANSWERED, BAD_INPUT, INFEASIBLE = 0, 2, 3
 
+COMPLETION_VARIABLE = "_BOUNDCALC_COMPLETE"
+"""The environment variable by which a shell asks for completions."""
+
 
 def constant_options(command: Command) -> Command:
     """Where hidden constants come from."""
     command = click.option(
-        "--set", "settings", multiple=True, metavar="NAME=VALUE",
+        "--set", "settings", multiple=True, metavar="NAME=VALUE", shell_complete=complete_constant,
         help="Value of a hidden constant: C_m=2, C=2 (every factor), chen2019/thm2.1:C_m=2. Repeatable.",
     )(command)  # fmt: skip
     command = click.option(
@@ -54,6 +60,24 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
 
 
+def form_options(command: Command) -> Command:
+    """A table for a paper, or one JSON object, in place of text: see `one_form`."""
+    command = click.option("--tex", "as_tex", is_flag=True, help="Print the table in LaTeX, for booktabs.")(command)
+    command = click.option("--md", "as_markdown", is_flag=True, help="Print the table in Markdown.")(command)
+    return json_option(command)
+
+
+def one_form(as_json: bool, as_markdown: bool, as_tex: bool) -> Literal["json", "md", "tex", "text"]:
+    """The form that `form_options` ask for.
+
+    Raises:
+        InputError: they ask for several.
+    """
+    if as_json + as_markdown + as_tex > 1:
+        raise InputError("--json, --md and --tex ask for different things; give one of them")
+    return "json" if as_json else "md" if as_markdown else "tex" if as_tex else "text"
+
+
 def data_options(command: Command) -> Command:
     """Where an answer takes inputs from that are not given."""
     for option in (
@@ -62,7 +86,7 @@ def data_options(command: Command) -> Command:
         click.option("--label", metavar="COLUMN", help="Label column of a file, by name or number [default: last]."),
         click.option("--classes", metavar="A,B", help="The two classes of the data; A becomes +1, B −1."),
         click.option(
-            "--data", metavar="SOURCE",
+            "--data", metavar="SOURCE", shell_complete=complete_source,
             help="Take what you do not give (n, γ, φ, λ₀, …) from data: see boundcalc data.",
         ),
     ):  # fmt: skip
@@ -185,9 +209,36 @@ def split_assignments(assignments: Iterable[str], constants: Collection[str] = (
     return values
 
 
+def terminal_width() -> int | None:
+    """The columns of the terminal that is written to; None where it is none: a file or a pipe is as wide as need be."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+_COLOURS = {
+    "green": "supported|holds",
+    "yellow": "inconclusive|undecided|loose|vacuous",
+    "red": "refuted at these constants|premise unmet|violated|unmet",
+}
+_VERDICT = re.compile(
+    # What stands alone in a cell, begins a line, follows its label, or is said of a value in parentheses.
+    r"(?m)(?:(?<=^)|(?<=  )|(?<=│ )|(?<=\()|(?<=none: ))"
+    rf"(?:{'|'.join(f'(?P<{colour}>{words})' for colour, words in _COLOURS.items())})"
+    r"(?=[ :;,.)]|$)"
+)
+
+
+def coloured(text: str) -> str:
+    """Text with its verdicts coloured where someone can see it: on a terminal, unless NO_COLOR is set."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return _VERDICT.sub(lambda found: click.style(found[0], fg=found.lastgroup, bold=True), text)
+
+
 def show_answer(answer: dict[str, Any] | str) -> None:
-    """Print text, or an object as JSON."""
-    if not isinstance(answer, str):
+    """Print text, its verdicts coloured on a terminal, or an object as JSON."""
+    if isinstance(answer, str):
+        answer = coloured(answer)
+    else:
         import json
 
         answer = json.dumps(answer, ensure_ascii=False, indent=2)

@@ -10,14 +10,17 @@ import click
 from boundcalc.commands.common import (
     constant_options,
     constant_policy,
-    json_option,
+    form_options,
     number_or_formula,
+    one_form,
     parse_inputs,
     reading_option,
     show_answer,
     split_assignments,
+    terminal_width,
     theorems_option,
 )
+from boundcalc.commands.completers import complete_side
 from boundcalc.errors import InputError
 from boundcalc.parsing import normalize
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("arguments", nargs=-1, metavar="A B [C]... [NAME=EXPRESSION]...")
+@click.argument("arguments", nargs=-1, metavar="A B [C]... [NAME=EXPRESSION]...", shell_complete=complete_side)
 @click.option(
     "--quantity",
     metavar="NAME",
@@ -36,8 +39,6 @@ if TYPE_CHECKING:
     "--for", "solve_for", metavar="SYMBOL", help="Symbol for which the region is solved [default: L, if it can be]."
 )
 @click.option("--all", "everything", is_flag=True, help="Compare every statement that bounds the quantity.")
-@click.option("--md", "as_markdown", is_flag=True, help="Print the table in Markdown.")
-@click.option("--tex", "as_tex", is_flag=True, help="Print the table in LaTeX, for booktabs.")
 @click.option(
     "--map", "plane", metavar="X,Y", help="Draw which is the smallest over two symbols; ranges as n=1:1e6:log200."
 )
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 @constant_options
 @theorems_option
 @reading_option
-@json_option
+@form_options
 def compare(
     arguments: tuple[str, ...],
     quantity: str | None,
@@ -76,8 +77,7 @@ def compare(
     from boundcalc.report import comparison as report
 
     sides = [argument for argument in arguments if "=" not in argument]
-    if as_json + as_markdown + as_tex > 1:
-        raise InputError("--json, --md and --tex ask for different things; give one of them")
+    form = one_form(as_json, as_markdown, as_tex)
     if everything and sides:
         raise InputError(f"--all compares every statement: drop {', '.join(sides)}, or drop --all")
     if not everything and len(sides) < 2:
@@ -94,17 +94,18 @@ def compare(
         show_answer(_drawn(None if everything else sides, quantity, plane, assignments, out, as_json, options))
         return
     options |= {"solve_for": solve_for, "given": parse_inputs(assignments), "strict": strict}
-    if len(sides) == 2 and not (as_markdown or as_tex):
+    width = terminal_width()
+    if len(sides) == 2 and form in ("json", "text"):
         comparison = decide(sides[0], sides[1], quantity, **options)
-        show_answer(report.comparison_json(comparison) if as_json else report.comparison_text(comparison))
+        show_answer(report.comparison_json(comparison) if as_json else report.comparison_text(comparison, width))
         return
     ranking = rank(None if everything else sides, quantity, **options)
-    if as_json:
+    if form == "json":
         show_answer(report.ranking_json(ranking))
-    elif as_markdown:
-        show_answer(report.ranking_markdown(ranking))
+    elif form == "text":
+        show_answer(report.ranking_text(ranking, width))
     else:
-        show_answer(report.ranking_latex(ranking) if as_tex else report.ranking_text(ranking))
+        show_answer(report.ranking_latex(ranking) if form == "tex" else report.ranking_markdown(ranking))
 
 
 def _drawn(

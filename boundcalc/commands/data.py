@@ -10,9 +10,11 @@ import click
 from boundcalc.commands.common import (
     json_option,
     show_answer,
+    terminal_width,
     two_classes,
     whole_number,
 )
+from boundcalc.commands.completers import complete_measure, complete_source
 from boundcalc.commands.progress import ProgressBar
 from boundcalc.errors import InputError
 from boundcalc.parsing import parse_number
@@ -22,10 +24,13 @@ if TYPE_CHECKING:
 
 
 @click.command("data")
-@click.argument("source")
+@click.argument("source", shell_complete=complete_source)
 @click.option("--classes", metavar="A,B", help="The two classes to tell apart; A becomes +1, B −1.")
 @click.option("--label", metavar="COLUMN", help="Label column of a file, by name or number; the last by default.")
-@click.option("--only", metavar="NAME,…", help="What to measure, e.g. phi,lambda_0 [default: everything].")
+@click.option(
+    "--only", metavar="NAME,…", shell_complete=complete_measure,
+    help="What to measure, e.g. phi,lambda_0 [default: everything].",
+)  # fmt: skip
 @click.option(
     "--depth", default="3", show_default=True, metavar="L", help="Hidden layers, for the conjugate kernel, B, R."
 )
@@ -66,7 +71,7 @@ def measure_data(
     xor:n=500,d=10; or openml:NAME. What does not fit into memory is left out, and said, unless --only names it.
 
     \b
-    boundcalc data digits --classes 3,8
+    boundcalc data digits --classes 3,8 --only phi,lambda_0
     boundcalc data relu-features:n=200,d=5,gamma=0.05 --only gamma_random_feature
     """
     gc.enable()
@@ -99,4 +104,4 @@ def measure_data(
                 if only is not None:
                     raise
                 refused[name] = str(problem)
-    show_answer(data_json(data, found, refused) if as_json else data_text(data, found, refused))
+    show_answer(data_json(data, found, refused) if as_json else data_text(data, found, refused, terminal_width()))

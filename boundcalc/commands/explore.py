@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from boundcalc.commands.common import constant_policy, theorems_option
+from boundcalc.commands.common import constant_policy, json_option, show_answer, theorems_option
 
 
 @click.command("explore")
@@ -28,7 +28,14 @@ from boundcalc.commands.common import constant_policy, theorems_option
     help="TOML file of hidden constants; --set goes before it.",
 )
 @theorems_option
-def explore(out: Path, settings: tuple[str, ...], constants_file: Path | None, theorem_files: tuple[Path, ...]) -> None:
+@json_option
+def explore(
+    out: Path,
+    settings: tuple[str, ...],
+    constants_file: Path | None,
+    theorem_files: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     """Write a page on which every bound is a curve that moves with sliders for its inputs and hidden constants.
 
     The page is one file and needs no network; its address carries what it shows, to be sent to others.
@@ -42,4 +49,7 @@ def explore(out: Path, settings: tuple[str, ...], constants_file: Path | None, t
 
     catalogue = load(theorem_files)
     write_page(out, catalogue, constant_policy(settings, constants_file))
-    click.echo(f"wrote {out}: {len(catalogue)} statements, {out.stat().st_size // 1000} kB")
+    if as_json:
+        show_answer({"file": str(out), "statements": len(catalogue), "bytes": out.stat().st_size})
+    else:
+        click.echo(f"wrote {out}: {len(catalogue)} statements, {out.stat().st_size // 1000} kB")

@@ -17,8 +17,10 @@ from boundcalc.commands.common import (
     parse_values,
     reading_option,
     show_answer,
+    terminal_width,
     theorems_option,
 )
+from boundcalc.commands.completers import complete_theorem, complete_value
 from boundcalc.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 
 
 @click.command("plan")
-@click.argument("theorem")
-@click.argument("values", nargs=-1, metavar="error=VALUE [NAME=VALUE]...")
+@click.argument("theorem", shell_complete=complete_theorem)
+@click.argument("values", nargs=-1, metavar="error=VALUE [NAME=VALUE]...", shell_complete=complete_value)
 @click.option(
     "--cost", default="flops", show_default=True, metavar="COST",
     help="flops, memory or samples, or a weighted sum: flops=1,memory=2.5,samples=1e6.",
@@ -67,6 +69,6 @@ def plan_budget(
     if "error" not in given:
         raise InputError("plan needs a target: give error=0.1, say")
     answer = plan(found, given.pop("error"), given, cost, policy, strict=strict)
-    show_answer(plan_json(answer) if as_json else plan_text(answer))
+    show_answer(plan_json(answer) if as_json else plan_text(answer, terminal_width()))
     if answer.status != "planned":
         sys.exit(INFEASIBLE)

@@ -32,12 +32,12 @@ class RunLine:
     def show(self, state: State) -> None:
         """Show how far a stage is."""
         now, over = time.monotonic(), state.done == state.trials
-        if state.stage == self._stage and not over and now - self._said < (0.2 if self._rewritten else 10):
+        if state.name == self._stage and not over and now - self._said < (0.2 if self._rewritten else 10):
             return
-        if state.stage != self._stage:
+        if state.name != self._stage:
             self._end()
-        self._stage, self._said = state.stage, now
-        text = f"{state.stage} {state.share:.0%}: {state.line()}"
+        self._stage, self._said = state.name, now
+        text = f"{state.name} {state.share:.0%}: {state.line()}"
         if self._rewritten:
             # Back to the start of the line; what was there goes.
             click.echo(f"\r\033[K{text[: shutil.get_terminal_size().columns - 1]}", nl=False, err=True)

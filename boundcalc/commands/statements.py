@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from boundcalc.commands.common import (
+    form_options,
     json_option,
+    one_form,
     reading_option,
     show_answer,
+    terminal_width,
     theorems_option,
 )
+from boundcalc.commands.completers import complete_theorem
 from boundcalc.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,18 +25,29 @@ if TYPE_CHECKING:
 
 @click.command("list")
 @theorems_option
-@json_option
-def list_statements(theorem_files: tuple[Path, ...], as_json: bool) -> None:
-    """List every statement of the catalogue."""
+@form_options
+def list_statements(theorem_files: tuple[Path, ...], as_json: bool, as_markdown: bool, as_tex: bool) -> None:
+    """List every statement of the catalogue.
+
+    \b
+    boundcalc list
+    boundcalc list --theorems examples/own_theorem.toml
+    """
+    form = one_form(as_json, as_markdown, as_tex)
     from boundcalc.catalogue import load
     from boundcalc.report.answers import catalogue_json, catalogue_text
 
     catalogue = load(theorem_files)
-    show_answer(catalogue_json(catalogue) if as_json else catalogue_text(catalogue))
+    if form in ("md", "tex"):
+        from boundcalc.report.papers import catalogue_latex, catalogue_markdown
+
+        show_answer(catalogue_latex(catalogue) if form == "tex" else catalogue_markdown(catalogue))
+    else:
+        show_answer(catalogue_json(catalogue) if form == "json" else catalogue_text(catalogue, terminal_width()))
 
 
 @click.command()
-@click.argument("theorem")
+@click.argument("theorem", shell_complete=complete_theorem)
 @click.option(
     "--format", "form", type=click.Choice(["text", "toml", "latex", "mathml", "json"]), default="text",
     show_default=True, help="toml can be read with --theorems; mathml is a piece of HTML.",
@@ -41,7 +56,12 @@ def list_statements(theorem_files: tuple[Path, ...], as_json: bool) -> None:
 @reading_option
 @json_option
 def show(theorem: str, form: str, theorem_files: tuple[Path, ...], reading: str, as_json: bool) -> None:
-    """Show a THEOREM in full: setting, hypotheses, conditions, prescriptions, guarantees, constants."""
+    """Show a THEOREM in full: setting, hypotheses, conditions, prescriptions, guarantees, constants.
+
+    \b
+    boundcalc show cao2020/cor3.3
+    boundcalc show chen2019/thm2.1 --format latex
+    """
     from boundcalc.catalogue import load
 
     found = load(theorem_files).find(theorem, reading)
@@ -62,4 +82,4 @@ def _shown(form: str, theorem: Theorem) -> dict[str, Any] | str:
         return theorem_latex(theorem) if form == "latex" else theorem_html(theorem)
     from boundcalc.report.answers import theorem_json, theorem_text
 
-    return theorem_json(theorem) if form == "json" else theorem_text(theorem)
+    return theorem_json(theorem) if form == "json" else theorem_text(theorem, terminal_width())

@@ -12,13 +12,16 @@ from boundcalc.commands.common import (
     INFEASIBLE,
     constant_options,
     constant_policy,
-    json_option,
+    form_options,
     number_or_formula,
+    one_form,
     reading_option,
     show_answer,
     split_assignments,
+    terminal_width,
     theorems_option,
 )
+from boundcalc.commands.completers import complete_quantity, complete_range, complete_theorem
 from boundcalc.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,9 +29,9 @@ if TYPE_CHECKING:
 
 
 @click.command("sweep")
-@click.argument("theorem")
-@click.argument("quantity")
-@click.argument("values", nargs=-1, metavar="[NAME=RANGE]...")
+@click.argument("theorem", shell_complete=complete_theorem)
+@click.argument("quantity", shell_complete=complete_quantity)
+@click.argument("values", nargs=-1, metavar="[NAME=RANGE]...", shell_complete=complete_range)
 @click.option(
     "-o",
     "--out",
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 @constant_options
 @theorems_option
 @reading_option
-@json_option
+@form_options
 def sweep_over(
     theorem: str,
     quantity: str,
@@ -51,6 +54,8 @@ def sweep_over(
     theorem_files: tuple[Path, ...],
     reading: str,
     as_json: bool,
+    as_markdown: bool,
+    as_tex: bool,
 ) -> None:
     """Evaluate a QUANTITY of a THEOREM over ranges of its inputs and hidden constants, which span a grid.
 
@@ -60,12 +65,13 @@ def sweep_over(
     \b
     boundcalc sweep chen2019/thm2.1 width n=1e2:1e6:log25 L=2,3,5 -o widths.csv
     boundcalc sweep cao2020/thm3.1 width tau=1e-9:1e-6:log200 L=2:4 -o widths.svg
-    boundcalc sweep chen2019/thm2.1 width L=2:6 C_m=0.1,1,10
+    boundcalc sweep chen2019/thm2.1 width L=2:6 C_m=0.1,1,10 --tex
     """  # fmt: skip
     from boundcalc.catalogue import load
-    from boundcalc.report.sweeps import check_path, sweep_json, sweep_text, write_sweep
+    from boundcalc.report.sweeps import check_path, sweep_json, sweep_latex, sweep_markdown, sweep_text, write_sweep
     from boundcalc.sweeps import Axis, is_axis, parse_axis, sweep
 
+    form = one_form(as_json, as_markdown, as_tex)
     if out is not None:
         check_path(out)
     found = load(theorem_files).find(theorem, reading)
@@ -79,14 +85,16 @@ def sweep_over(
     swept = sweep(found, quantity, given, policy, strict=strict)
     if out is not None:
         write_sweep(swept, out)
-    if as_json:
+    if form == "json":
         show_answer(sweep_json(swept))
+    elif form != "text":
+        show_answer((sweep_latex(swept) if form == "tex" else sweep_markdown(swept)).rstrip())
     elif out is None:
-        show_answer(sweep_text(swept))
+        show_answer(sweep_text(swept, terminal_width()))
     for value in read.values():
         if isinstance(value, Axis) and value.note:
             click.echo(value.note, err=True)
-    if out is not None and not as_json:
+    if out is not None and form == "text":
         click.echo(f"wrote {out}: {swept.log10.size} points")
     if (swept.status == "empty").all():
         sys.exit(INFEASIBLE)

@@ -24,13 +24,17 @@ from boundcalc.commands.common import (
     two_classes,
     whole_number,
 )
+from boundcalc.commands.completers import complete_source, complete_theorem, complete_value
 from boundcalc.commands.progress import RunLine
 from boundcalc.errors import InputError
 from boundcalc.parsing import parse_number
 
 if TYPE_CHECKING:
+    from boundcalc.constants import ConstantPolicy
     from boundcalc.verify.case import Options as RunOptions
+    from boundcalc.verify.engines import EngineName
     from boundcalc.verify.execution import Workers
+    from boundcalc.verify.ladder import Plan
     from boundcalc.verify.settings import Study
 
 
@@ -51,12 +55,16 @@ def _run_options(command: Command) -> Command:
         click.option(
             "--width", metavar="M",
             help="Width to train at [default: the prescribed one where it fits into memory, else 64]; several "
-            "(64,128,256) for cao2020/rem3.1, which is about growth with it.",
+            "(64,128,256) for cao2020/rem3.1, which is about growth with it. For verify also inf, the limit m → ∞; "
+            "auto, the prescribed width by whichever engine reaches it; and 64:1024 or 64:inf, a ladder.",
         ),
         click.option("--rows", metavar="N", help="Train on N of the examples only."),
         click.option("--label", metavar="COLUMN", help="Label column of a file, by name or number [default: last]."),
         click.option("--classes", metavar="A,B", help="The two classes to tell apart; A becomes +1, B −1."),
-        click.option("--data", required=True, metavar="SOURCE", help="What to train on, as for boundcalc data."),
+        click.option(
+            "--data", required=True, metavar="SOURCE", shell_complete=complete_source,
+            help="What to train on, as for boundcalc data.",
+        ),
     ):  # fmt: skip
         command = option(command)
     return command
@@ -103,8 +111,8 @@ def _run_of(
 
 
 @click.command()
-@click.argument("theorem")
-@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
+@click.argument("theorem", shell_complete=complete_theorem)
+@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...", shell_complete=complete_value)
 @_run_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run.")
 @click.option(
@@ -119,6 +127,17 @@ def _run_of(
     multiple=True,
     metavar="NAME=FACTORS",
     help="Run a few inits at eta, m or T times these factors [default: eta=1/2,3 m=1/2,2 T=1/2]; none for no probe.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["dense", "matrixfree", "infinite"]),
+    help="dense: every weight is stored; matrixfree: exact in law without hidden weights, for few examples and steps; "
+    "infinite: the limit [default: dense, or the quickest that fits for --width auto and ladders].",
+)
+@click.option(
+    "--time-limit",
+    metavar="SECONDS",
+    help="The longest that one width of a ladder may be expected to take [default: 600].",
 )
 @click.option(
     "--batch", metavar="N", help="Inits trained together [default: 24 on a CPU, 256 on a GPU, or what fits well]."
@@ -144,6 +163,8 @@ def verify(
     values: tuple[str, ...],
     out: Path,
     probes: tuple[str, ...],
+    engine: EngineName | None,
+    time_limit: str | None,
     batch: str | None,
     checkpoint_every: str,
     cluster: str | None,
@@ -157,6 +178,10 @@ def verify(
 
     The same command again continues a run that was cut off. Inputs are those of the statement that can be chosen:
     epsilon, delta, L, and alpha, R, B, gamma, tau or eta where it has them.
+
+    \b
+    boundcalc verify chen2019/thm2.1 --data digits --classes 3,8 --out runs/digits
+    boundcalc verify du2019 --data xor:n=4,d=2 --test-fraction 1/2 delta=0.2 --out runs/du2019
     """
     from boundcalc.catalogue import CATALOGUE
     from boundcalc.solving import check_inputs
@@ -168,21 +193,40 @@ def verify(
     if seconds < 0:
         raise InputError(f"--checkpoint-every {checkpoint_every} is negative; give seconds, or 0 for never")
     gc.enable()
-    options = _run_of(**run_options)
-    from boundcalc.verify.case import make_case
     from boundcalc.verify.execution import shortage_in_one_line
+    from boundcalc.verify.ladder import TIME_LIMIT, case_at, parse_widths, plan
     from boundcalc.verify.probes import parse_factors, probe
     from boundcalc.verify.runner import run
     from boundcalc.verify.statistics import anytime_interval, clopper_pearson, outlook
 
     factors = parse_factors(probes)
+    widths = parse_widths(run_options["width"] or "")
+    if time_limit is not None and widths is None:
+        raise InputError(f"--time-limit {time_limit} chooses among widths; give --width auto or 64:inf, or drop it")
+    if widths is not None:
+        for name, value in (("--engine", engine), ("--probe", " ".join(probes)), ("--batch", batch)):
+            if value and value != "none":
+                raise InputError(f"{name} {value} is about one width; give --width M, or drop it")
+        longest = TIME_LIMIT if time_limit is None else float(parse_number(time_limit, "--time-limit"))
+        options = _run_of(**{**run_options, "width": None})
+        with shortage_in_one_line(), _workers(cluster) as workers:
+            _climb(
+                plan(theorem, options, inputs, widths, policy, strict=strict, time_limit=longest),
+                out, workers, float(seconds), as_json=as_json,
+            )  # fmt: skip
+        return
+    if run_options["width"] in ("inf", "∞"):
+        engine, run_options["width"] = engine or "infinite", None
+    options = _run_of(**run_options)
     with shortage_in_one_line():
-        case = make_case(theorem, options, inputs, policy, strict=strict)
+        case = case_at(theorem, options, inputs, engine or "dense", policy, strict=strict)
         interval = anytime_interval if options.anytime else clopper_pearson
         click.echo(str(outlook(case.trials, float(case.failure), interval)), err=True)
         with _workers(cluster) as workers, RunLine() as line:
             result = run(case, out, line.show, workers=workers, batch=together, checkpoint_seconds=float(seconds))
-            probed = probe(result, out, factors, on_progress=line.show, workers=workers)
+            probed = probe(
+                result, out, factors, on_progress=line.show, workers=workers, checkpoint_seconds=float(seconds)
+            )
         from boundcalc.report.verification import probe_line, verdict_line, verification_json, width_line, write_reports
 
         paths = write_reports(result, out, probed)
@@ -198,6 +242,27 @@ def verify(
         sys.exit(INFEASIBLE)
 
 
+def _climb(found: Plan, out: Path, workers: Workers | None, seconds: float, *, as_json: bool) -> None:
+    """Run a ladder of widths; say what it is going to be, and what became of it."""
+    from boundcalc.report.ladder import ladder_json, ladder_text, plan_text, write_ladder
+    from boundcalc.report.verification import write_reports
+    from boundcalc.verify.ladder import Climbed, climb
+
+    click.echo(plan_text(found), err=True)
+
+    def report(one: Climbed) -> None:
+        write_reports(one.result, out / one.rung.name)
+
+    with RunLine() as line:
+        ladder = climb(found, out, line.show, workers=workers, checkpoint_seconds=seconds, on_rung=report)
+    paths, facts = write_ladder(ladder, out), ladder_json(ladder)
+    if as_json:
+        show_answer(facts)
+    else:
+        click.echo(ladder_text(facts))
+        click.echo(f"wrote {', '.join(str(path) for path in paths)}, and a report for every width")
+
+
 _vary_option = click.option(
     "--vary", multiple=True, required=True, metavar="NAME=VALUE,…",
     help="Values of an input, of m (the width) or of n (the number of training examples); once for each.",
@@ -205,12 +270,13 @@ _vary_option = click.option(
 
 
 @click.command()
-@click.argument("theorem")
-@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
+@click.argument("theorem", shell_complete=complete_theorem)
+@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...", shell_complete=complete_value)
 @_vary_option
 @_run_options
 @click.option("--no-width", is_flag=True, help="Do not look for the smallest sufficient width of every setting.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the runs.")
+@constant_options
 @json_option
 def calibrate(
     theorem: str,
@@ -218,18 +284,24 @@ def calibrate(
     vary: tuple[str, ...],
     no_width: bool,
     out: Path,
+    settings: tuple[str, ...],
+    constants_file: Path | None,
+    strict: bool,
     as_json: bool,
     **run_options: Any,
 ) -> None:
     """Measure the hidden constants of a THEOREM over all combinations of some inputs; leaves DIR/constants.toml.
 
     That file goes into --constants of every other command. Each constant is scored on settings that are left out.
+    Constants given by --set or --constants are what the runs are made at; those that the runs do not measure go into
+    the file as they were given.
 
     \b
     boundcalc calibrate chen2019/thm2.1 --data digits --classes 3,8 --vary L=2,3 --vary epsilon=0.1,0.2
         --width 32 --trials 6 --out runs/calibrated
     """
-    study = _study(theorem, values, out, run_options)
+    policy = constant_policy(settings, constants_file)
+    study = _study(theorem, values, out, policy, run_options, strict=strict)
     from boundcalc.report.studies import calibration_json, calibration_text, write_calibration
     from boundcalc.verify.calibration import calibrate as fit
     from boundcalc.verify.execution import shortage_in_one_line
@@ -246,8 +318,8 @@ def calibrate(
 
 
 @click.command()
-@click.argument("theorem")
-@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
+@click.argument("theorem", shell_complete=complete_theorem)
+@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...", shell_complete=complete_value)
 @_vary_option
 @click.option(
     "--of",
@@ -259,6 +331,7 @@ def calibrate(
 )
 @_run_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the runs.")
+@constant_options
 @json_option
 def scaling(
     theorem: str,
@@ -266,29 +339,45 @@ def scaling(
     vary: tuple[str, ...],
     of: Literal["T", "m"],
     out: Path,
+    settings: tuple[str, ...],
+    constants_file: Path | None,
+    strict: bool,
     as_json: bool,
     **run_options: Any,
 ) -> None:
     """Fit how what sufficed grows with one input at a time, beside the exponent of what the THEOREM prescribes.
 
+    Both are at the constants given by --set or --constants, else at unit constants.
+
     \b
     boundcalc scaling chen2019/thm2.1 L=2 --data digits --classes 3,8 --vary epsilon=0.05,0.1,0.2 --vary n=50,100,200
         --width 32 --trials 6 --out runs/scaling
     """
-    study = _study(theorem, values, out, run_options)
-    from boundcalc.report.studies import scaling_json, scalings_text
+    policy = constant_policy(settings, constants_file)
+    study = _study(theorem, values, out, policy, run_options, strict=strict)
+    from boundcalc.report.studies import scalings_json, scalings_text, write_scalings
     from boundcalc.verify.execution import shortage_in_one_line
     from boundcalc.verify.scaling import scaling as fit
 
     with shortage_in_one_line(), RunLine() as line:
         found = [fit(study, name, numbers, of, line.show) for name, numbers in _varied(vary).items()]
+    paths = write_scalings(theorem, found, out)
     if as_json:
-        show_answer({"theorem": theorem, "scalings": [scaling_json(one) for one in found]})
+        show_answer(scalings_json(theorem, found))
     else:
         click.echo(scalings_text(theorem, found))
+        click.echo(f"wrote {', '.join(str(path) for path in paths)}")
 
 
-def _study(theorem: str, values: tuple[str, ...], out: Path, run_options: dict[str, Any]) -> Study:
+def _study(
+    theorem: str,
+    values: tuple[str, ...],
+    out: Path,
+    policy: ConstantPolicy,
+    run_options: dict[str, Any],
+    *,
+    strict: bool,
+) -> Study:
     """A statement to be verified at several settings."""
     from boundcalc.catalogue import CATALOGUE
     from boundcalc.solving import check_inputs
@@ -298,7 +387,7 @@ def _study(theorem: str, values: tuple[str, ...], out: Path, run_options: dict[s
     options = _run_of(**run_options)
     from boundcalc.verify.settings import Study
 
-    return Study(theorem, options, inputs, out)
+    return Study(theorem, options, inputs, out, policy, strict)
 
 
 def _varied(vary: Iterable[str]) -> dict[str, list[Fraction]]:

@@ -226,6 +226,28 @@ def search_bytes(network: Network, n: int, dtype: torch.dtype = torch.float32) -
     return peak_bytes(network, n, 1, dtype) + searching + 8 * (4 * network.weight_count + activations)
 
 
+def unit_ball_points(
+    like: Sequence[torch.Tensor], *, seed: int, trials: Sequence[int], number: int, boundary: bool = False
+) -> Iterator[torch.Tensor]:
+    """Yield, layer by layer, the `number`-th random matrix of Frobenius norm at most 1 of every trial, (S, rows, cols).
+
+    like: tensors of these shapes, whose precision and device they get. Uniform in the ball, or on its sphere; in so
+    many dimensions nearly all of the ball lies near the sphere, and the two differ little. A trial's matrices depend
+    on (seed, trial, number, layer) and the shape alone.
+    """
+    for layer, shaped in enumerate(like):
+        points = torch.empty_like(shaped)
+        for position, trial in enumerate(trials):
+            # One place more than the keys from which W^(0) is drawn.
+            sequence = np.random.SeedSequence(seed, spawn_key=(trial, layer, number, 0))
+            generator = np.random.Generator(np.random.SFC64(sequence))
+            direction = generator.standard_normal(tuple(shaped.shape[1:]), dtype=np.float32)
+            share = 1.0 if boundary else float(generator.random()) ** (1.0 / direction.size)
+            norm = math.sqrt(float(np.einsum("ij,ij->", direction, direction, dtype=np.float64)))
+            points[position] = torch.from_numpy(direction).to(shaped) * (share / norm)
+        yield points
+
+
 def gradient_ratio(weights: Sequence[torch.Tensor], X: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Return ‖∇_{W_L} L_S‖_F/(√m E_S), (S,), at weights W_1, …, W_L, v, one (S, rows, cols) each.
 
@@ -331,15 +353,8 @@ class _Ball:
 
     def random(self, engine: DenseEngine, point: int) -> Layers:
         """Weights whose layers are uniform in their balls; a trial's do not depend on its companions."""
-        weights = [layer.clone() for layer in self.start[:-1]]
-        for number, layer in enumerate(weights):
-            for position, trial in enumerate(engine.trials):
-                # One place more than the keys from which W^(0) is drawn.
-                sequence = np.random.SeedSequence(engine.seed, spawn_key=(trial, number, point, 0))
-                generator = np.random.Generator(np.random.SFC64(sequence))
-                direction = generator.standard_normal(layer.shape[1:], dtype=np.float32)
-                length = self.tau * generator.random() ** (1.0 / direction.size) / np.linalg.norm(direction)
-                layer[position] += torch.from_numpy(direction).to(layer) * float(length)
+        drawn = unit_ball_points(self.start[:-1], seed=engine.seed, trials=engine.trials, number=point)
+        weights = [layer.add(step, alpha=self.tau) for layer, step in zip(self.start[:-1], drawn, strict=True)]
         self.pull(weights)
         return weights
 

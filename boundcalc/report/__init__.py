@@ -1,1 +1,1 @@
-"""Results to JSON, plain text, Markdown and HTML. Nothing here computes."""
+"""Results to JSON, plain text, Markdown, LaTeX and HTML. Nothing here computes."""

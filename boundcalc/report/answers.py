@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
 
 import sympy
@@ -13,11 +14,10 @@ from boundcalc.constants import ConstantUse, HiddenConstant
 from boundcalc.notation import LATEX_RELATIONS, RELATIONS, bound_latex, bound_mathml, bound_text, latex, text
 from boundcalc.numerics import Scaled
 from boundcalc.query import Reply
+from boundcalc.report.tables import fitted, folded, line_width, listing, printed
 from boundcalc.solving import UNANSWERED, Assumed, End, Measured, Solution
 from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.theorem import Bound, Catalogue, Guarantee, Theorem
-
-WIDTH = 118
 
 
 def json_number(value: Fraction | Scaled) -> int | float | str:
@@ -157,31 +157,76 @@ def _measured(measured: Measured) -> str:
     return f"{measured.name}={measured.text}" + ("" if measured.safe else " (not on the safe side)")
 
 
-def reply_text(reply: Reply) -> str:
-    """An answered query as a table, and below it what was measured, what was assumed, and how to set it."""
-    from tabulate import tabulate  # Only here: most answers are no tables, and it takes its time to import.
+COLUMNS: Mapping[str, int | None] = MappingProxyType(
+    {
+        "statement": None,
+        "formula, given numbers put in": 38,
+        "value": 24,
+        "measured": 24,
+        "assumed": 22,
+        "constants": 16,
+        "provenance": 13,
+    }
+)
+"""What is said of each answer to a query, and the characters that it takes at most in a line of a table."""
 
+
+def reply_row(solution: Solution) -> dict[str, str]:
+    """The cells of one answer, by `COLUMNS`."""
+    return {
+        "statement": reading_key(solution.theorem),
+        "formula, given numbers put in": formula(solution),
+        "value": _value(solution),
+        "measured": "\n".join(map(_measured, solution.measured)) or "nothing",
+        "assumed": "\n".join(map(_assumed, solution.assumed)) or "nothing",
+        "constants": _short_constants(solution),
+        "provenance": _provenance(solution),
+    }
+
+
+def reading_key(theorem: Theorem) -> str:
+    """A statement's key, and its reading where that is not what it states."""
+    return theorem.key + ("" if theorem.reading == "stated" else f" ({theorem.reading})")
+
+
+def reply_text(reply: Reply, width: int | None = None) -> str:
+    """An answered query as a table, and below it what was measured, what was assumed, and how to set it.
+
+    width: of the terminal, None where there is none.
+    """
     given = ", ".join(f"{name} = {show_fraction(value)}" for name, value in reply.inputs.items())
     sources = dict.fromkeys(one.source for solution in reply.answers for one in solution.measured)
     on = "".join(f", on {source}" for source in sources)
-    lines = [f"{reply.request.quantity} for {given or 'default inputs'}{on}", ""]
-    columns = ["statement", "formula, given numbers put in", "value", "measured", "assumed", "constants", "provenance"]
-    rows = [
-        {
-            "statement": solution.theorem.key + (" (unfolded)" if solution.theorem.reading == "unfolded" else ""),
-            "formula, given numbers put in": _wrap(formula(solution), 38),
-            "value": _wrap(_value(solution), 24),
-            "measured": _wrap("\n".join(map(_measured, solution.measured)) or "nothing", 24),
-            "assumed": _wrap("\n".join(map(_assumed, solution.assumed)) or "nothing", 22),
-            "constants": _wrap(_short_constants(solution), 16),
-            "provenance": _wrap(_provenance(solution), 13),
-        }
-        for solution in reply.answers
-    ]
-    headers = [column for column in columns if sources or column != "measured"]
-    cells = [[row[header] for header in headers] for row in rows]
-    lines.append(tabulate(cells, headers=headers, tablefmt="simple_grid", disable_numparse=True))
-    lines += _measured_legend(reply.answers)
+    lines = [folded(f"{reply.request.quantity} for {given or 'default inputs'}{on}", width), ""]
+    headers = [column for column in COLUMNS if sources or column != "measured"]
+    rows = [reply_row(solution) for solution in reply.answers]
+    table = fitted(
+        [[row[header] for header in headers] for row in rows],
+        headers,
+        None,
+        most=[COLUMNS[header] for header in headers],
+        form="grid",
+    )
+    fits = width is None or all(printed(line) <= width for line in table.split("\n"))
+    lines.append(table if fits else "\n\n".join(_record(row, headers, width) for row in rows))
+    lines += [folded(line, width) for line in reply_notes(reply, width)]
+    return "\n".join(lines)
+
+
+def _record(row: Mapping[str, str], headers: Sequence[str], width: int | None) -> str:
+    """One answer in a few lines, for a terminal that is too narrow for the table."""
+    statement, bound, *rest = headers
+    said = [f"{name} {', '.join(row[name].split(chr(10)))}" for name in rest if name != "value"]
+    lines = (f"{row[statement]}: {row['value']}", f"  {row[bound]}", f"  {'; '.join(said)}")
+    return "\n".join(folded(line, width) for line in lines)
+
+
+def reply_notes(reply: Reply, width: int | None = None) -> list[str]:
+    """Below a table of answers: what was measured, what was assumed, and what they rest on.
+
+    width: of the terminal, None where there is none.
+    """
+    lines = _measured_legend(reply.answers, width)
     assumed = any(solution.assumed for solution in reply.answers)
     lines += ["", "Assumed inputs, each set by adding it to the query:" if assumed else "No input was assumed."]
     for name in dict.fromkeys(a.name for solution in reply.answers for a in solution.assumed):
@@ -203,10 +248,10 @@ def reply_text(reply: Reply) -> str:
         for note in dict.fromkeys([*solution.unmet, *empty, *own]):
             notes.setdefault(note, []).append(solution.theorem.key)
     lines += [f"{', '.join(dict.fromkeys(keys))}: {note}" for note, keys in notes.items()]
-    return "\n".join(lines)
+    return lines
 
 
-def _measured_legend(answers: tuple[Solution, ...]) -> list[str]:
+def _measured_legend(answers: tuple[Solution, ...], width: int | None) -> list[str]:
     """What was measured of the data, of which statements it is an input, and how it was measured."""
     users: dict[Measured, list[str]] = {}
     for solution in answers:
@@ -218,9 +263,8 @@ def _measured_legend(answers: tuple[Solution, ...]) -> list[str]:
         for one, keys in users.items():
             several = len({other.value for other in users if other.name == one.name}) > 1
             of = f" in {', '.join(dict.fromkeys(keys))}" if several else ""
-            lines += textwrap.wrap(
-                f"  {_measured(one)}{of}: {one.origin}", WIDTH, subsequent_indent="    ", break_on_hyphens=False
-            )
+            said = f"  {_measured(one)}{of}: {one.origin}"
+            lines += textwrap.wrap(said, line_width(width), subsequent_indent="    ", break_on_hyphens=False)
     return lines
 
 
@@ -260,14 +304,6 @@ def _constants_legend(answers: tuple[Solution, ...]) -> str:
     return "\n".join(lines)
 
 
-def _wrap(line: str, width: int) -> str:
-    return "\n".join(
-        piece
-        for part in line.split("\n")
-        for piece in textwrap.wrap(part, width, break_long_words=True, break_on_hyphens=False) or [""]
-    )
-
-
 _NO_VALUE = (*UNANSWERED, "all")
 
 
@@ -277,8 +313,13 @@ def _proven(solution: Solution) -> str:
     return f" ({'smallest' if solution.relation == '>=' else 'greatest'} integer, proven)"
 
 
-def solution_text(solution: Solution) -> str:
-    """An evaluated quantity with everything that went into it."""
+def solution_text(solution: Solution, width: int | None = None) -> str:
+    """An evaluated quantity with everything that went into it; `width` is the terminal's, None without one."""
+    return "\n".join(listing(solution_rows(solution), width))
+
+
+def solution_rows(solution: Solution) -> list[tuple[str, str]]:
+    """An evaluated quantity with everything that went into it, as labelled lines."""
     theorem = solution.theorem
     rows: list[tuple[str, str]] = [
         ("statement", f"{theorem.key}: {theorem.title} [{theorem.reading}]"),
@@ -330,38 +371,30 @@ def solution_text(solution: Solution) -> str:
         rows.append(("depth", theorem.setting.depth.counts))
     rows += [("unmet", note) for note in solution.unmet]
     rows += [("note", note) for note in solution.notes]
-    return _listing(rows)
+    return rows
 
 
-def _listing(rows: Iterable[tuple[str, str]]) -> str:
-    lines: list[str] = []
-    previous = ""
-    for label, value in rows:
-        head = "" if label == previous else label
-        previous = label
-        for part in value.split("\n"):
-            wrapped = textwrap.wrap(part, WIDTH - 17, break_long_words=True, break_on_hyphens=False) or [""]
-            for piece in wrapped:
-                lines.append(f"{head:<16} {piece}".rstrip())
-                head = ""
-    return "\n".join(lines)
+CATALOGUE_HEADERS = ("statement", "what it says", "quantities", "provenance", "readings")
 
 
-def catalogue_text(catalogue: Catalogue) -> str:
-    """All statements in a table."""
-    from tabulate import tabulate
-
-    rows = [
+def catalogue_rows(catalogue: Catalogue) -> list[tuple[str, ...]]:
+    """All statements, by `CATALOGUE_HEADERS`."""
+    return [
         (
             theorem.key,
-            _wrap(theorem.title, 44),
-            _wrap(", ".join(theorem.quantities), 34),
+            theorem.title,
+            ", ".join(theorem.quantities),
             theorem.provenance,
             ", ".join(reading.reading for reading in catalogue.readings(theorem.key)),
         )
         for theorem in catalogue.values()
     ]
-    return tabulate(rows, headers=["statement", "what it says", "quantities", "provenance", "readings"])
+
+
+def catalogue_text(catalogue: Catalogue, width: int | None = None) -> str:
+    """All statements in a table; `width` is the terminal's, None without one."""
+    most = (None, 44, 34, None, None)
+    return fitted(catalogue_rows(catalogue), CATALOGUE_HEADERS, width, most=most, whole=(0,))
 
 
 def catalogue_json(catalogue: Catalogue) -> dict[str, Any]:
@@ -398,8 +431,8 @@ def _bound_line(bound: Bound) -> str:
     return f"{bound_text(bound)}{promise}{note}{provenance}"
 
 
-def theorem_text(theorem: Theorem) -> str:
-    """A statement in full."""
+def theorem_text(theorem: Theorem, width: int | None = None) -> str:
+    """A statement in full; `width` is the terminal's, None without one."""
     setting = theorem.setting
     rows: list[tuple[str, str]] = [
         ("statement", f"{theorem.key}: {theorem.title} [{theorem.reading}]"),
@@ -422,7 +455,7 @@ def theorem_text(theorem: Theorem) -> str:
     rows += [("constant", _constant_text(constant)) for constant in theorem.constants]
     rows += [("symbol", f"{text(symbol)}: {VOCABULARY[symbol.name].meaning}") for symbol in theorem.symbols]
     rows += [("note", note) for note in theorem.notes]
-    return _listing(rows)
+    return "\n".join(listing(rows, width))
 
 
 def theorem_json(theorem: Theorem) -> dict[str, Any]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import sympy
-from tabulate import tabulate
 
 from boundcalc.auditing import Audit, Verdict
 from boundcalc.constants import ConstantPolicy, ConstantUse, HiddenConstant
 from boundcalc.report.repairs import repair_rows, repaired
 from boundcalc.report.steps import excess_expr, step_rows, verdict_words
 from boundcalc.report.styles import LABEL, TEX, TEXT, Row, Style, tex_lines, text_lines
+from boundcalc.report.tables import fitted, folded
 from boundcalc.solving import IncompleteError
 from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.tropical import (
@@ -160,14 +159,14 @@ def _meanings(audit: Audit) -> Iterator[tuple[str, str]]:
             yield name, VOCABULARY[name].meaning
 
 
-def audit_text(audit: Audit, policy: ConstantPolicy = UNIT) -> str:
-    """An audit that a reader can follow with the paper at hand."""
-    blocks = [list(text_lines(head_rows(audit, policy, TEXT)))]
+def audit_text(audit: Audit, policy: ConstantPolicy = UNIT, width: int | None = None) -> str:
+    """An audit that a reader can follow with the paper at hand; `width` is the terminal's, None without one."""
+    blocks = [list(text_lines(head_rows(audit, policy, TEXT), width))]
     for verdict in audit.verdicts:
         heading = f"{verdict.step.id:<{LABEL - 2}}  {verdict_words(verdict, TEXT)}"
-        blocks.append([heading, *text_lines(step_rows(verdict, audit.derivation, TEXT))])
+        blocks.append([heading, *text_lines(step_rows(verdict, audit.derivation, TEXT), width)])
     for title, rows in _endings(audit, TEXT):
-        blocks.append([title, *text_lines(rows)])
+        blocks.append([title, *text_lines(rows, width)])
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
@@ -198,29 +197,21 @@ def _short_rows(audit: Audit, style: Style) -> Iterator[Row]:
 HEADERS = ("statement", "steps", "verdict", "where, and by which factor", "smallest repair")
 
 
-def audits_text(audits: Iterable[Audit]) -> str:
-    """A table of audits, one or more rows for each statement."""
-    rows = [tuple(_cell(cell, width) for cell, width in zip(row, WIDTHS, strict=True)) for row in _table(audits, TEXT)]
+def audits_text(audits: Iterable[Audit], width: int | None = None) -> str:
+    """A table of audits, one or more rows for each statement; `width` is the terminal's, None without one."""
+    rows = [tuple("\n".join(cell) for cell in row) for row in _table(audits, TEXT)]
     return "\n".join(
         [
-            tabulate(rows, headers=HEADERS, tablefmt="simple_grid", disable_numparse=True),
+            fitted(rows, HEADERS, width, most=WIDTHS, whole=(2,), form="grid"),
             "",
-            "Factors and repairs are up to constants; logarithms show only where they alone decide.",
-            NOT_REFUTED,
+            folded("Factors and repairs are up to constants; logarithms show only where they alone decide.", width),
+            folded(NOT_REFUTED, width),
             "A statement in full, with what proves each verdict: boundcalc audit STATEMENT",
         ]
     )
 
 
 WIDTHS = (16, 5, 9, 40, 36)
-
-
-def _cell(lines: Iterable[str], width: int) -> str:
-    return "\n".join(
-        piece
-        for line in lines
-        for piece in textwrap.wrap(line, width, break_long_words=True, break_on_hyphens=False) or [""]
-    )
 
 
 def _table(audits: Iterable[Audit], style: Style) -> Iterator[tuple[list[str], ...]]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import sympy
-from tabulate import tabulate
 
 from boundcalc.comparison import Best, Comparison, Ranking, Side, Terms
 from boundcalc.notation import bound_text, text
-from boundcalc.report.answers import WIDTH, constants_json
+from boundcalc.report.answers import constants_json
 from boundcalc.report.certificates import (
     Identity,
     Names,
@@ -27,6 +25,7 @@ from boundcalc.report.certificates import (
     ratio_along,
     witness_text,
 )
+from boundcalc.report.tables import escaped, fitted, latex_table, listing, markdown_table
 from boundcalc.symbols import show_fraction
 from boundcalc.tropical import (
     Certificate,
@@ -85,8 +84,11 @@ def _condition(
     return everywhere if condition == sympy.true else said(condition)
 
 
-def comparison_text(comparison: Comparison) -> str:
-    """A comparison that a reader can follow and check: the sides, the decision, and why."""
+def comparison_text(comparison: Comparison, width: int | None = None) -> str:
+    """A comparison that a reader can follow and check: the sides, the decision, and why.
+
+    width: of the terminal, None where there is none.
+    """
     a, b = Names("a", comparison.a.growth), Names("b", comparison.b.growth)
     of = f"{comparison.terms.quantity}, " if comparison.terms.quantity else ""
     above = region_expr(comparison.above, comparison.solved_for or default_target(comparison.above))
@@ -101,7 +103,11 @@ def comparison_text(comparison: Comparison) -> str:
     rows += _why(comparison.above, b, a)
     rows += _terms_rows(comparison.terms, (comparison.a, comparison.b))
     rows += [("note", note) for note in comparison.notes]
-    return listing(rows)
+    return "\n".join(listing(rows, width, LABEL))
+
+
+LABEL = 12
+"""Characters that the labels of rows take."""
 
 
 def _side_rows(letter: str, side: Side, names: Names) -> list[tuple[str, str]]:
@@ -167,19 +173,6 @@ def _terms_rows(terms: Terms, sides: Iterable[Side]) -> list[tuple[str, str]]:
             exponents.setdefault((side.name, use.origin), []).append(f"{use.name} = {show_fraction(use.value)}")
     rows += [("exponents", f"{name}: {', '.join(uses)}: {origin}") for (name, origin), uses in exponents.items()]
     return [*rows, ("exponents", "set them with --set NAME=…")] if exponents else rows
-
-
-def listing(rows: Iterable[tuple[str, str]]) -> str:
-    """Labelled lines, wrapped; a label is printed once for all of its lines."""
-    lines: list[str] = []
-    previous = ""
-    for label, value in rows:
-        wrapped = textwrap.wrap(value, WIDTH - 13, break_long_words=True, break_on_hyphens=False) or [""]
-        for number, piece in enumerate(wrapped):
-            head = label if number == 0 and label != previous else ""
-            lines.append(f"{head:<12} {piece}".rstrip())
-        previous = label
-    return "\n".join(lines)
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
@@ -265,17 +258,11 @@ def region_json(region: Region, upper: Names, lower: Names) -> dict[str, Any]:
 HEADERS = ("statement", "up to constants and logs", "smallest where", "provenance")
 
 
-def ranking_text(ranking: Ranking) -> str:
-    """The table of a ranking, the order among its sides, and what it rests on."""
-    rows = [
-        (
-            _wrap(best.side.name, 24),
-            _wrap(growth_text(best.side.growth), 30),
-            _wrap(condition_text(best.region), 38),
-            _wrap(provenance(best.side), 14),
-        )
-        for best in ranking.best
-    ]
+def ranking_text(ranking: Ranking, width: int | None = None) -> str:
+    """The table of a ranking, the order among its sides, and what it rests on.
+
+    width: of the terminal, None where there is none.
+    """
     rest = [("on", facts_text(ranking.terms.regime)), *(("order", line) for line in order_lines(ranking))]
     rest += _terms_rows(ranking.terms, ranking.sides)
     rest += [("refused", f"{name}: {reason}") for name, reason in ranking.refused.items()]
@@ -284,15 +271,18 @@ def ranking_text(ranking: Ranking) -> str:
         [
             f"{ranking.terms.quantity or 'formulas'}, up to constants and logarithms",
             "",
-            tabulate(rows, headers=HEADERS, tablefmt="simple_grid", disable_numparse=True),
+            fitted(_ranking_rows(ranking), HEADERS, width, most=(24, 30, 38, 14), form="grid"),
             "",
-            listing(rest),
+            *listing(rest, width, LABEL),
         ]
     )
 
 
-def _wrap(line: str, width: int) -> str:
-    return "\n".join(textwrap.wrap(line, width, break_long_words=True, break_on_hyphens=False)) or line
+def _ranking_rows(ranking: Ranking) -> list[tuple[str, ...]]:
+    return [
+        (best.side.name, growth_text(best.side.growth), condition_text(best.region), provenance(best.side))
+        for best in ranking.best
+    ]
 
 
 def order_lines(ranking: Ranking) -> list[str]:
@@ -318,26 +308,21 @@ def order_lines(ranking: Ranking) -> list[str]:
 
 def ranking_markdown(ranking: Ranking) -> str:
     """The table of a ranking in Markdown."""
-    rows = [
-        (best.side.name, growth_text(best.side.growth), condition_text(best.region), provenance(best.side))
-        for best in ranking.best
-    ]
-    return tabulate(rows, headers=HEADERS, tablefmt="pipe", disable_numparse=True)
+    return markdown_table(_ranking_rows(ranking), HEADERS)
 
 
 def ranking_latex(ranking: Ranking) -> str:
     """The table of a ranking in LaTeX, with booktabs' rules."""
-    lines = [r"\begin{tabular}{llll}", r"\toprule", " & ".join(HEADERS) + r" \\", r"\midrule"]
-    for best in ranking.best:
-        formulas = growth_latex(best.side.growth), condition_latex(best.region)
-        cells = (best.side.name, *(f"${formula}$" for formula in formulas), provenance(best.side))
-        lines.append(" & ".join(cell if cell.startswith("$") else _escaped(cell) for cell in cells) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
-
-
-def _escaped(name: str) -> str:
-    """Plain text for LaTeX."""
-    return "".join(f"\\{char}" if char in "_&%#$" else r"\textasciicircum{}" if char == "^" else char for char in name)
+    rows = [
+        (
+            escaped(best.side.name),
+            f"${growth_latex(best.side.growth)}$",
+            f"${condition_latex(best.region)}$",
+            escaped(provenance(best.side)),
+        )
+        for best in ranking.best
+    ]
+    return latex_table(rows, HEADERS)
 
 
 def ranking_json(ranking: Ranking) -> dict[str, Any]:

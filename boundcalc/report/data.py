@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from tabulate import tabulate
-
 from boundcalc.data import Dataset
 from boundcalc.estimate import Estimate
+from boundcalc.report.tables import fitted, folded
 
 _SIDES = {"exact": "exact", "lower": "at least", "upper": "at most", "bracket": "between"}
 
@@ -18,10 +17,12 @@ _SIDES = {"exact": "exact", "lower": "at least", "upper": "at most", "bracket": 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-def data_text(data: Dataset, estimates: Iterable[Estimate], refused: Mapping[str, str] = _NOTHING) -> str:
+def data_text(
+    data: Dataset, estimates: Iterable[Estimate], refused: Mapping[str, str] = _NOTHING, width: int | None = None
+) -> str:
     """A data set's size and labels, what is known of it by construction, a table of the estimates, and their methods.
 
-    `refused`: what could not be measured, and why.
+    `refused`: what could not be measured, and why. `width`: of the terminal, None where there is none.
     """
     estimates = tuple(estimates)
     positive = int((data.y > 0).sum())
@@ -45,9 +46,10 @@ def data_text(data: Dataset, estimates: Iterable[Estimate], refused: Mapping[str
         for found in estimates
     ]
     left_out = [f"not measured: {name}: {reason}" for name, reason in refused.items()]
-    table = tabulate(rows, headers=("measured", "value", "truth", "converged", "time"), disable_numparse=True)
+    table = fitted(rows, ("measured", "value", "truth", "converged", "time"), width, whole=(0,))
     methods = [f"{found.name}: {found.method}" for found in estimates]
-    return "\n".join([*lines, "", table, "", *methods, *left_out])
+    prose = (folded(line, width) for line in (*methods, *left_out))
+    return "\n".join([*(folded(line, width) for line in lines), "", table, "", *prose])
 
 
 def _fact_side(direction: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
@@ -15,10 +14,13 @@ from boundcalc.budget.cost import RESOURCES
 from boundcalc.budget.planner import Amount, Optimality, Split
 from boundcalc.notation import text
 from boundcalc.numerics import Scaled
-from boundcalc.report.answers import WIDTH, constants_json, json_number
+from boundcalc.report.answers import constants_json, json_number
+from boundcalc.report.tables import fitted, folded, listing
 from boundcalc.symbols import VOCABULARY, show_fraction
 
-_LABEL = 17
+_LABEL = 16
+"""Characters that the labels of rows take."""
+
 _WRITTEN_OUT = 10**16
 
 
@@ -33,20 +35,22 @@ def number_text(value: Fraction) -> str:
     return str(Scaled(int(kept), len(digits) - len(kept)))
 
 
-def plan_text(plan: Plan) -> str:
-    """A plan with everything that went into it, beside the even split."""
+def plan_text(plan: Plan, width: int | None = None) -> str:
+    """A plan with everything that went into it, beside the even split; `width` is the terminal's, None without one."""
     theorem = plan.theorem
+    asked = f"{theorem.key} [{theorem.reading}]: error ≤ {show_fraction(plan.target)} at the least {_cost_text(plan)}"
     lines = [
-        f"{theorem.key} [{theorem.reading}]: error ≤ {show_fraction(plan.target)} at the least {_cost_text(plan)}",
-        str(theorem.source),
+        folded(asked, width),
+        folded(str(theorem.source), width),
         "",
     ]
     if plan.best is None or plan.optimality is None:
-        lines.append(f"{plan.status}: {plan.explanation}")
+        lines.append(folded(f"{plan.status}: {plan.explanation}", width))
     else:
-        lines += [_choices_table(plan.best, plan.even, plan.weights), "", _terms_table(plan.best, plan.even), ""]
-        lines += _rows([*_comparison(plan), *_optimality(plan.optimality), *_checks(plan)])
-    lines += _rows(_origins(plan))
+        lines += [_choices_table(plan.best, plan.even, plan.weights), "", _terms_table(plan.best, plan.even, width), ""]
+        said = [*_comparison(plan), *_optimality(plan.optimality), *_checks(plan)]
+        lines += listing(said, width, _LABEL)
+    lines += listing(_origins(plan), width, _LABEL)
     return "\n".join(lines)
 
 
@@ -69,17 +73,14 @@ def _choices_table(best: Split, even: Split | None, weights: Mapping[str, Fracti
     )
 
 
-def _terms_table(best: Split, even: Split | None) -> str:
+def _terms_table(best: Split, even: Split | None, width: int | None) -> str:
     """The terms of the error bound; those of the even split beside them where it uses the same branch of a Min."""
     splits = [best]
     if even is not None and [term.expr for term in even.terms] == [term.expr for term in best.terms]:
         splits.append(even)
-    rows = [
-        ("\n".join(textwrap.wrap(text(term.expr), 60)), *(_share(split, number) for split in splits))
-        for number, term in enumerate(best.terms)
-    ]
+    rows = [(text(term.expr), *(_share(split, number) for split in splits)) for number, term in enumerate(best.terms)]
     headers = ["term of the error bound", "plan", "even split"][: len(splits) + 1]
-    return tabulate(rows, headers=headers, disable_numparse=True, tablefmt="simple")
+    return fitted(rows, headers, width, most=(60, None, None)[: len(headers)], whole=range(1, len(headers)))
 
 
 def _share(split: Split, number: int) -> str:
@@ -151,19 +152,6 @@ def _origins(plan: Plan) -> Iterable[tuple[str, str]]:
         yield "counted", f"{part.resource} = {text(part.formula)}: {RESOURCES[part.resource].counts}"
     for note in plan.notes:
         yield "note", note
-
-
-def _rows(rows: Iterable[tuple[str, str]]) -> list[str]:
-    """Labelled lines, wrapped; a label that repeats is written once."""
-    lines: list[str] = []
-    previous = ""
-    for label, value in rows:
-        head = "" if label == previous else label
-        previous = label
-        for piece in textwrap.wrap(value, WIDTH - _LABEL, break_on_hyphens=False):
-            lines.append(f"{head:<{_LABEL - 1}} {piece}")
-            head = ""
-    return lines
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:

@@ -1,20 +1,31 @@
-"""Calibrated constants and measured exponents, as text and as JSON."""
+"""Calibrated constants and measured exponents, as text, as JSON, and as reports made of that."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tabulate import tabulate
 
-from boundcalc.errors import InputError
-from boundcalc.symbols import show_fraction
+from boundcalc.report.document import Block, Code, Document, Formula, Paragraph, Pictures, Section, Table, Text, number
+from boundcalc.report.figures import picture_facts, sizes_facts
+from boundcalc.report.forms import json_text, write_forms, write_text
+from boundcalc.report.verification import LAYOUT
+from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.verify.calibration import Calibration, Need, constants_toml, widths
+from boundcalc.verify.checks import Line, Picture
 from boundcalc.verify.scaling import Scaling
+
+CALIBRATION, SCALING = "calibration", "scaling"
+"""The files' names, but for the endings."""
+
+_MOST_ROWS = 24
+"""So many settings fit into a picture."""
+
+Facts = Mapping[str, Any]
 
 
 def calibration_text(calibration: Calibration) -> str:
@@ -69,34 +80,45 @@ def _withheld_text(calibration: Calibration) -> tuple[str, ...]:
     names = sorted({name for need in calibration.needs for name in need.withheld})
     if not names:
         return ()
+    return (_withheld(names),)
+
+
+def _withheld(names: Sequence[str]) -> str:
     return (
         f"Not calibrated: {', '.join(names)}, as what is prescribed is out of reach and the runs chose their own step "
-        "size; the number of steps it took says nothing at another.",
+        "size; the number of steps it took says nothing at another."
     )
 
 
 def write_calibration(calibration: Calibration, folder: Path) -> tuple[Path, ...]:
-    """Write constants.toml, calibration.json and calibration.md into a folder.
+    """Write constants.toml, calibration.json, .html, .md and .tex into a folder.
 
     Raises:
         InputError: it cannot be written to.
     """
-    contents = {
-        "constants.toml": constants_toml(calibration),
-        "calibration.json": json.dumps(calibration_json(calibration), ensure_ascii=False, indent=2) + "\n",
-        "calibration.md": f"# {calibration.key}, calibrated\n\n```\n{calibration_text(calibration)}\n```\n",
-    }
-    try:
-        for name, text in contents.items():
-            (folder / name).write_text(text, "utf-8")
-    except OSError as problem:
-        raise InputError(f"cannot write into {str(folder)!r}: {problem.strerror}; mend that and run again") from None
-    return tuple(folder / name for name in contents)
+    facts = calibration_json(calibration)
+    return (
+        write_text(folder / "constants.toml", constants_toml(calibration)),
+        write_text(folder / f"{CALIBRATION}.json", json_text(facts)),
+        *write_forms(calibration_document(facts), folder, CALIBRATION),
+    )
+
+
+def write_scalings(key: str, scalings: Sequence[Scaling], folder: Path) -> tuple[Path, ...]:
+    """Write scaling.json, .html, .md and .tex into a folder.
+
+    Raises:
+        InputError: it cannot be written to.
+    """
+    facts = scalings_json(key, scalings)
+    written = write_text(folder / f"{SCALING}.json", json_text(facts))
+    return written, *write_forms(scalings_document(facts), folder, SCALING)
 
 
 def calibration_json(calibration: Calibration) -> dict[str, Any]:
     """The JSON object of a calibration."""
     return {
+        "layout": LAYOUT,
         "theorem": calibration.key,
         "on": calibration.on,
         "inits": calibration.inits,
@@ -160,6 +182,11 @@ _FITTED = (
 )
 
 
+def scalings_json(key: str, scalings: Sequence[Scaling]) -> dict[str, Any]:
+    """The JSON object of several exponents of one statement."""
+    return {"layout": LAYOUT, "theorem": key, "scalings": [scaling_json(one) for one in scalings]}
+
+
 def scaling_json(one: Scaling) -> dict[str, Any]:
     """The JSON object of one exponent."""
     return {
@@ -187,3 +214,156 @@ def _power(log10: float | None) -> str:
         return "0"
     whole = math.floor(log10)
     return f"{10**log10:.3g}" if abs(log10) < 5 else f"{10 ** (log10 - whole):.3f}e{whole}"
+
+
+def calibration_document(facts: Facts) -> Document:
+    """The report of a calibration, from calibration.json."""
+    constants = facts["constants"]
+    names = ", ".join(one["name"] for one in constants)
+    return Document(
+        f"{facts['theorem']}: {len(constants)} constants calibrated",
+        (
+            f"Calibrated: {names}, over {len(facts['settings'])} settings and {facts['inits']} inits; with 95 % "
+            f"confidence at most a share {facts['share_of_fresh_inits_that_need_more']:.3g} of fresh inits at one of "
+            "these settings needs more than a constant measured init by init.",
+            f"Measured on {facts['on']}.",
+        ),
+        "open",
+        (
+            Section("The constants", tuple(_constants(facts))),
+            Section("Setting by setting", tuple(_settings(facts))),
+        ),
+    )
+
+
+def _constants(facts: Facts) -> Iterator[Block]:
+    yield Table(
+        ("constant", "calibrated", "held where left out", "room (median)"),
+        tuple(
+            (
+                Code(one["name"]),
+                _size(one["log10"]),
+                f"{one['held_where_left_out']} of {one['settings']}",
+                number(one["room"], 3),
+            )
+            for one in facts["constants"]
+        ),
+    )
+    yield Paragraph(_ROOM)
+    if facts["withheld"]:
+        yield Paragraph(_withheld(facts["withheld"]))
+
+
+def _settings(facts: Facts) -> Iterator[Block]:
+    constants, settings = facts["constants"], facts["settings"]
+    names = [one["name"] for one in constants]
+    yield Table(
+        (
+            "setting",
+            "successes",
+            *(f"{name} needed" for name in names),
+            "smallest width that sufficed",
+            "m* as calibrated",
+            "m* at C = 1",
+        ),
+        tuple(
+            (
+                _setting(one),
+                f"{one['successes']} of {one['inits']}",
+                *(_size(one["log10_needed"].get(name)) for name in names),
+                number(one["smallest_width"]),
+                _size(one["log10_width_as_calibrated"]),
+                _size(one["log10_width_at_unit_constants"]),
+            )
+            for one in settings
+        ),
+    )
+    if len(settings) > _MOST_ROWS:
+        return
+    pictures = []
+    for constant in constants:
+        rows = [
+            (
+                _setting(one),
+                [("needed there", one["log10_needed"].get(constant["name"])), ("calibrated", constant["log10"])],
+            )
+            for one in settings
+        ]
+        found = sizes_facts(constant["name"], f"hidden constant {constant['name']}", rows)
+        pictures += [found] if found else []
+    yield Pictures(tuple(pictures))
+
+
+def _setting(one: Facts) -> str:
+    return ", ".join(f"{VOCABULARY[name].text} = {value}" for name, value in one["values"].items())
+
+
+def _size(log10: float | None) -> Text:
+    if log10 is None:
+        return "–"
+    return number(10**log10) if abs(log10) < 300 else number(f"10^{log10:.4f}")
+
+
+def scalings_document(facts: Facts) -> Document:
+    """The report of measured exponents, from scaling.json."""
+    scalings = facts["scalings"]
+    said = "; ".join(
+        f"the smallest {one['smallest']} grew with {VOCABULARY[one['in']].text} to the power {one['exponent']:.2f}"
+        + (f" (95 % interval {one['interval'][0]:.2f} to {one['interval'][1]:.2f})" if one["interval"] else "")
+        + (f", the theorem's to the power {one['theorem']:.2f}" if one["theorem"] is not None else "")
+        for one in scalings
+    )
+    pictures = [_grown(one) for one in scalings]
+    return Document(
+        f"{facts['theorem']}: exponents of what sufficed",
+        (f"Measured: {said}.",),
+        "open",
+        (
+            Section("Exponents", (_exponents(scalings), Paragraph(_FITTED))),
+            Section("What sufficed", (Pictures(tuple(found for found in pictures if found)),)),
+        ),
+    )
+
+
+def _exponents(scalings: Sequence[Facts]) -> Table:
+    rows: list[tuple[Text, ...]] = [
+        (
+            one["smallest"],
+            _symbol(one["in"]),
+            f"{one['exponent']:.2f}",
+            "–" if one["interval"] is None else f"[{one['interval'][0]:.2f}, {one['interval'][1]:.2f}]",
+            "–" if one["theorem"] is None else f"{one['theorem']:.2f}",
+            f"{one['inits_used']} of {len(one['sufficed'])}",
+        )
+        for one in scalings
+    ]
+    return Table(("smallest", "in", "exponent", "95 % interval", "theorem's", "inits used"), tuple(rows))
+
+
+def _symbol(name: str) -> Formula:
+    entry = VOCABULARY[name]
+    return Formula(entry.latex, entry.text)
+
+
+def _grown(one: Facts) -> dict[str, Any] | None:
+    """What sufficed over the input, beside the theorem's growth from the same first point."""
+    x = np.array(one["values"], dtype=np.float64)
+    order = np.argsort(x)
+    x = x[order]
+    sufficed = np.array([[math.nan if v is None else v for v in row] for row in one["sufficed"]])[:, order]
+    used = sufficed[np.isfinite(sufficed).all(axis=1)]
+    entry = VOCABULARY[one["in"]]
+    lines = []
+    if one["theorem"] is not None and used.size:
+        first = max(float(np.median(used[:, 0])), 1.0)
+        lines.append(Line("growth with the theorem's exponent", x, first * (x / x[0]) ** one["theorem"]))
+    return picture_facts(
+        Picture(
+            f"smallest {one['smallest']} in {one['in']}",
+            f"{entry.text}: {entry.meaning}",
+            f"smallest {one['smallest']} that sufficed",
+            tuple(Line(f"init {i}", x, row) for i, row in enumerate(used)),
+            tuple(lines),
+            log_y=True,
+        )
+    )

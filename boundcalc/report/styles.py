@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,7 +14,6 @@ from boundcalc.derivation import Claim
 from boundcalc.display import prose_latex
 from boundcalc.notation import RELATIONS, latex, text
 from boundcalc.numerics import Value, log10, positive_ball
-from boundcalc.report.answers import WIDTH
 from boundcalc.report.certificates import (
     growth_latex,
     growth_text,
@@ -25,6 +23,7 @@ from boundcalc.report.certificates import (
     power_text,
 )
 from boundcalc.report.certificates import latex as inline_latex
+from boundcalc.report.tables import line_width, wrapped
 from boundcalc.symbols import show_fraction
 from boundcalc.theorem import Bound
 from boundcalc.tropical import Growth, Monomial, monomial_expr
@@ -160,8 +159,8 @@ class Row:
     equations: tuple[Equation, ...] = ()
 
 
-def text_lines(rows: Iterable[Row]) -> Iterator[str]:
-    """Rows as lines of text, wrapped; a label that repeats is written once."""
+def text_lines(rows: Iterable[Row], width: int | None = None) -> Iterator[str]:
+    """Rows as lines of text, wrapped to the terminal if there is one; a label that repeats is written once."""
     previous = ""
     for row in rows:
         head = "" if row.label == previous else row.label
@@ -169,13 +168,9 @@ def text_lines(rows: Iterable[Row]) -> Iterator[str]:
         said = [row.words] if row.words else []
         said += [_equation_text(equation) for equation in row.equations]
         for words in said:
-            for number, piece in enumerate(_wrapped(words)):
+            for number, piece in enumerate(wrapped(words, line_width(width) - LABEL - 2).split("\n")):
                 yield f"{head:<{LABEL - 1}} {'  ' if number else ''}{piece}".rstrip()
                 head = ""
-
-
-def _wrapped(words: str) -> list[str]:
-    return textwrap.wrap(words, WIDTH - LABEL - 2, break_long_words=True, break_on_hyphens=False) or [""]
 
 
 def _equation_text(equation: Equation) -> str:

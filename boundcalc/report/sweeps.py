@@ -23,7 +23,8 @@ from tabulate import tabulate
 from boundcalc.errors import InputError
 from boundcalc.notation import LATEX_RELATIONS, RELATIONS, bound_latex, bound_text, latex, text
 from boundcalc.numerics import Rounding
-from boundcalc.report.answers import WIDTH, constants_json, json_number
+from boundcalc.report.answers import constants_json, json_number, reading_key
+from boundcalc.report.tables import line_width
 from boundcalc.sweeps import Sweep
 from boundcalc.symbols import VOCABULARY, show_fraction
 
@@ -243,19 +244,34 @@ def _caption(sweep: Sweep) -> str:
     return f"{quantity_label(sweep)}, rounded {sweep.rounding} to {DIGITS} digits{mark}"
 
 
-def sweep_text(sweep: Sweep) -> str:
-    """A sweep as a table for a terminal, and below it what the values rest on."""
+def sweep_text(sweep: Sweep, width: int | None = None) -> str:
+    """A sweep as a table for a terminal of so many columns, and below it what the values rest on.
+
+    width: None where there is no terminal.
+    """
     shown = table(sweep, PLAIN, SHOWN_ROWS, SHOWN_COLUMNS)
+    while width is not None and _across(shown) > width and len(shown.headers) > 2 and _is_square(sweep):
+        shown = table(sweep, PLAIN, SHOWN_ROWS, len(shown.headers) - 2)
     grid = tabulate(shown.rows, shown.headers, tablefmt="simple", disable_numparse=True, stralign="right")
     rest = " and ".join(f"{n} more {kind}" for n, kind in zip(shown.left_out, ("rows", "columns"), strict=True) if n)
     more = [f"… and {rest}: write all of them with -o sweep.csv"] if rest else []
-    return "\n".join([_caption(sweep), "", grid, *more, "", *_listed(facts(sweep))])
+    return "\n".join([_caption(sweep), "", grid, *more, "", *_listed(facts(sweep), width)])
 
 
-def _listed(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
+def _across(shown: Table) -> int:
+    """Characters that a table takes."""
+    columns = zip(shown.headers, *shown.rows, strict=True)
+    return sum(max(map(len, column)) for column in columns) + 2 * (len(shown.headers) - 1)
+
+
+def _listed(rows: Sequence[tuple[str, str]], width: int | None) -> Iterator[str]:
     for label, value in rows:
         yield from textwrap.wrap(
-            f"{label:<12} {value}", WIDTH, subsequent_indent=" " * 13, break_on_hyphens=False, break_long_words=False
+            f"{label:<12} {value}",
+            line_width(width),
+            subsequent_indent=" " * 13,
+            break_on_hyphens=False,
+            break_long_words=width is not None,
         )
 
 
@@ -316,18 +332,14 @@ def sweep_csv(sweep: Sweep) -> str:
         columns["upper_log10"] = _finite(np.broadcast_to(sweep.ends.upper, sweep.shape))
     if sweep.checks:
         columns["unmet"] = sweep.unmet.astype(int).ravel().tolist()
-    for name, what in (("theorem", _key(sweep)), ("quantity", quantity_label(sweep)), ("with", _rest(sweep))):
+    about = {"theorem": reading_key(sweep.theorem), "quantity": quantity_label(sweep), "with": _rest(sweep)}
+    for name, what in about.items():
         columns[name] = [what] * sweep.log10.size
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
     return buffer.getvalue()
-
-
-def _key(sweep: Sweep) -> str:
-    """The statement's key, and its reading where that is not what it states."""
-    return sweep.theorem.key + ("" if sweep.theorem.reading == "stated" else f" ({sweep.theorem.reading})")
 
 
 def _rest(sweep: Sweep) -> str:

@@ -1,40 +1,38 @@
-"""A finished verification as report.json, report.md and a self-contained report.html."""
+"""A finished verification as report.json, and from that as report.html, report.md and report.tex.
+
+report.json holds all that the others show, the pictures' facts included, so that they can be written again without
+the run, and so that several runs can be put side by side.
+"""
 
 from __future__ import annotations
 
-import io
-import json
 import math
-import os
-from collections.abc import Callable, Sequence
-from functools import partial
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from matplotlib import rc_context
-from matplotlib.figure import Figure
-from numpy.typing import NDArray
-
 from boundcalc.constants import ConstantUse
-from boundcalc.errors import InputError
-from boundcalc.notation import bound_text
+from boundcalc.notation import bound_latex, bound_text, latex, text
 from boundcalc.report.answers import constants_json, json_number
+from boundcalc.report.figures import intervals_facts, picture_facts, sizes_facts
+from boundcalc.report.forms import json_text, write_forms, write_text
+from boundcalc.report.verification_document import verification_document
 from boundcalc.solving import Solution
 from boundcalc.symbols import VOCABULARY, show_fraction
-from boundcalc.verify.case import show_bytes
-from boundcalc.verify.checks import Check, Picture
+from boundcalc.theorem import Bound, Guarantee, Theorem
+from boundcalc.verify.case import Case, show_bytes
+from boundcalc.verify.checks import Check
 from boundcalc.verify.probes import Probe
 from boundcalc.verify.runner import Result
 from boundcalc.verify.statistics import CONFIDENCE
+from boundcalc.verify.terms import guarantee_terms
 
-_CURVE_POINTS = 400
+LAYOUT = 2
+"""Of report.json: what is of another layout cannot be made into a page again."""
 
-# Colours that are told apart by all eyes (Okabe and Ito), on white and on black.
-_INITS, _LEVEL = "#33658a", "#c1292e"
-_NAMED = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9")
-_DASHES = ("-", "--", ":", "-.")
+REPORT = "report"
+"""The files' name, but for the ending."""
 
 
 def _number(value: float | None) -> float | None:
@@ -71,8 +69,12 @@ def verification_json(result: Result, probes: Sequence[Probe] = ()) -> dict[str,
     solutions = prescribed.solutions
     inputs = {**case.inputs, **prescribed.found}
     return {
+        "layout": LAYOUT,
         "theorem": case.theorem.key,
         "source": str(case.theorem.source),
+        "sentence": verdict_sentence(result),
+        "width_sentence": width_line(result),
+        "statement": _statement_json(case.theorem),
         "guarantee": [bound_text(bound) for bound in case.theorem.guarantees],
         "verdict": result.verdict,
         "success": result.conclusion.success,
@@ -81,14 +83,16 @@ def verification_json(result: Result, probes: Sequence[Probe] = ()) -> dict[str,
         "trials": len(result.trained),
         "interval": list(result.interval),
         "confidence": CONFIDENCE,
+        "interval_is": "valid at any time" if case.options.anytime else "exact (Clopper and Pearson)",
         "required": float(1 - case.failure),
         "prescribed": {name: _prescribed_json(solution) for name, solution in solutions.items()},
         "formulas": {name: [bound_text(b) for b in solution.bounds] for name, solution in solutions.items()},
+        "formulas_latex": {name: [bound_latex(b) for b in solution.bounds] for name, solution in solutions.items()},
         "out_of_reach": (
             None if reach.fits else {"bytes_needed": reach.bytes_needed, "bytes_available": reach.bytes_available}
         ),
         "run": {
-            "engine": "dense",
+            "engine": case.engine,
             "width": case.width,
             "step_size": prescribed.step_size,
             "iterations": prescribed.steps,
@@ -96,16 +100,19 @@ def verification_json(result: Result, probes: Sequence[Probe] = ()) -> dict[str,
             "device": str(case.device),
             "seed": case.options.seed,
             "batch": case.batch,
+            "seconds": _number(result.seconds),
         },
         "premises": [
             {"name": p.name, "met": p.met, "certified": p.certified, "evidence": p.evidence} for p in result.premises
         ],
         "checks": [_check_json(check) for check in result.conclusion.checks],
         "probes": [_probe_json(probe) for probe in probes],
-        "constants": constants_json(result.constants),
+        "terms": _terms_json(result),
+        "constants": _constants_json(result),
         "policy": case.policy.name + "".join(f", {use.name} chosen from {_of_the_run(use)}" for use in result.chosen),
         "inputs": {name: json_number(value) for name, value in inputs.items()}
         | {"n": case.train.n, "d": case.train.d, "m": case.width},
+        "origins": _origins(result),
         "assumed": {assumed.name: json_number(assumed.value) for assumed in case.assumed},
         "measured": [
             {"name": e.name, "symbol": e.symbol, "value": e.value, "direction": e.direction, "method": e.method}
@@ -129,9 +136,204 @@ def verification_json(result: Result, probes: Sequence[Probe] = ()) -> dict[str,
             for number, record in sorted(result.trained.items())
         ],
         "notes": list(result.conclusion.notes),
+        "figures": _figures(result, probes),
+        "command": reproduction(case, probes),
         "versions": dict(result.versions),
         "machine": result.machine,
     }
+
+
+def _statement_json(theorem: Theorem) -> dict[str, Any]:
+    setting = theorem.setting
+    return {
+        "title": theorem.title,
+        "provenance": theorem.provenance,
+        "reading": theorem.reading,
+        "setting": {
+            "network": setting.network,
+            "initialization": setting.init,
+            "loss": setting.loss,
+            "algorithm": setting.algorithm,
+            "depth": setting.depth.counts,
+        },
+        "hypotheses": [{"name": h.name, "statement": h.statement} for h in theorem.hypotheses],
+        "bounds": [_bound_json(bound) for bound in theorem.bounds],
+        "notes": list(theorem.notes),
+    }
+
+
+def _bound_json(bound: Bound) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "kind": type(bound).__name__.lower(),
+        "text": bound_text(bound),
+        "latex": bound_latex(bound),
+        "note": bound.note or None,
+        "provenance": bound.provenance or None,
+    }
+    if isinstance(bound, Guarantee) and bound.probability is not None:
+        facts["probability"] = {
+            "text": text(bound.probability),
+            "latex": latex(bound.probability),
+            "over": bound.over,
+        }
+    return facts
+
+
+def _terms_json(result: Result) -> list[dict[str, Any]]:
+    """The guarantees whose bounds are sums, term by term; a value that the training alone tells is null."""
+    return [
+        {
+            "guarantee": bound_text(found.guarantee),
+            "guarantee_latex": bound_latex(found.guarantee),
+            "terms": [{"text": text(t.expr), "latex": latex(t.expr), "log10": t.log10} for t in found.terms],
+            "check": found.check and found.check.name,
+        }
+        for found in guarantee_terms(result)
+    ]
+
+
+def _constants_json(result: Result) -> list[dict[str, Any]]:
+    """The constants that went in, each with the values that would just do by the checks that measure it."""
+    written = {constant.name: latex(constant) for constant in result.case.theorem.constants}
+    return [
+        facts
+        | {
+            "latex": written[facts["name"]],
+            "log10": _log10(use),
+            "needed": [
+                {"check": check.name, "value": _number(check.needed)}
+                for check in result.conclusion.checks
+                if check.constant == facts["name"] and check.needed is not None
+            ],
+        }
+        for facts, use in zip(constants_json(result.constants), result.constants, strict=True)
+    ]
+
+
+def _log10(use: ConstantUse) -> float | None:
+    """Of its value, None for 0; the parts of a fraction have logarithms even where it is beyond every float."""
+    if use.value <= 0:
+        return None
+    return math.log10(use.value.numerator) - math.log10(use.value.denominator)
+
+
+def _origins(result: Result) -> list[dict[str, Any]]:
+    """Every input with its meaning, its value and where that comes from."""
+    case, found = result.case, result.prescribed.found
+    assumed = {one.name: one.how for one in case.assumed}
+    origins = {
+        name: "found of the inits: the value that does for all of them" if name in found else "given"
+        for name in {**case.inputs, **found}
+    }
+    origins |= {name: f"assumed: {how}" for name, how in assumed.items()}
+    for estimate in case.measured:
+        ends = [f"{end:.6g}" for end in (estimate.lower, estimate.upper) if end is not None]
+        between = f", between {' and '.join(ends)}" if len(ends) == 2 else ""
+        taken = (estimate.lower if estimate.direction == "bracket" else estimate.value) == case.inputs[estimate.symbol]
+        origins[estimate.symbol] = ("" if taken else "given; ") + (
+            f"measured on the training data: {estimate.name}{between}; errs: {estimate.direction} ({estimate.method})"
+        )
+    values = {name: json_number(value) for name, value in {**case.inputs, **found}.items()}
+    origins |= {"n": "the training examples", "d": "the coordinates of an example", "m": "the width of the run"}
+    values |= {"n": case.train.n, "d": case.train.d, "m": case.width}
+    return [
+        {
+            "name": name,
+            "latex": VOCABULARY[name].latex,
+            "meaning": VOCABULARY[name].meaning,
+            "value": value,
+            "origin": origins[name],
+        }
+        for name, value in values.items()
+    ]
+
+
+def _figures(result: Result, probes: Sequence[Probe]) -> list[dict[str, Any]]:
+    """The pictures: what the experiment shows, the terms of its bound, what the constants are, who succeeded."""
+    found = [picture_facts(picture) for picture in result.conclusion.pictures]
+    return [figure for figure in (*found, *_terms_figures(result), _constants_figure(result)) if figure] + [
+        _success_figure(result, probes)
+    ]
+
+
+def _terms_figures(result: Result) -> list[dict[str, Any] | None]:
+    figures = []
+    for found in guarantee_terms(result):
+        rows: list[tuple[str, list[tuple[str, float | None]]]] = []
+        if found.check is not None:
+            sizes = (("measured", found.check.measured), ("of the bound", found.check.bound))
+            rows = [
+                ("measured and bound", [(name, _size(value)) for name, value in sizes if value is not None]),
+            ]
+        rows += [
+            (_short(text(term.expr), i), [("of the bound", term.log10)])
+            for i, term in enumerate(found.terms)
+            if term.log10 is not None
+        ]
+        figures.append(sizes_facts("terms of the bound", f"terms of the bound on {text(found.guarantee.symbol)}", rows))
+    return figures
+
+
+def _short(formula: str, index: int) -> str:
+    return formula if len(formula) <= 26 else f"term {index + 1}"
+
+
+def _constants_figure(result: Result) -> dict[str, Any] | None:
+    rows = []
+    for facts in _constants_json(result):
+        needed = [one["value"] for one in facts["needed"] if one["value"] is not None]
+        if needed:
+            worst = min(needed) if facts["direction"] == "small" else max(needed)
+            in_use = -math.inf if facts["log10"] is None else facts["log10"]
+            rows.append((facts["name"], [("would just do", _size(worst)), ("in use", in_use)]))
+    return sizes_facts("constants", "hidden constants", rows) if rows else None
+
+
+def _size(value: float) -> float:
+    return math.log10(value) if value > 0 else -math.inf
+
+
+def _success_figure(result: Result, probes: Sequence[Probe]) -> dict[str, Any]:
+    trials = len(result.trained)
+    rows = [(f"as prescribed: {result.successes} of {trials}", result.successes / trials, result.interval)]
+    rows += [
+        (
+            f"{VOCABULARY[probe.name].text} × {show_fraction(probe.factor)}: {probe.successes} of {probe.trials}",
+            probe.successes / probe.trials,
+            probe.interval,
+        )
+        for probe in probes
+        if probe.interval is not None
+    ]
+    required = float(1 - result.case.failure)
+    return intervals_facts("success", "success probability", rows, [(f"required: {required:g}", required)])
+
+
+def reproduction(case: Case, probes: Sequence[Probe] = ()) -> str:
+    """The command that repeats a run, or continues it: nothing that was assumed or chosen for it is left open."""
+    options = case.options
+    measured = {estimate.symbol for estimate in case.measured} | {assumed.name for assumed in case.assumed}
+    widths = options.widths or (case.width,)
+    arguments = ["boundcalc", "verify", case.theorem.key, "--data", options.data]
+    arguments += ["--classes", ",".join(options.classes)] if options.classes else []
+    arguments += ["--label", options.label] if options.label is not None else []
+    arguments += ["--rows", str(options.rows)] if options.rows is not None else []
+    arguments += ["--engine", case.engine] if case.engine == "matrixfree" else []
+    arguments += ["--width", "inf" if case.engine == "infinite" else ",".join(map(str, widths))]
+    arguments += ["--trials", str(case.trials), "--seed", str(options.seed)]
+    arguments += ["--test-fraction", show_fraction(options.test_fraction)]
+    arguments += ["--iterations", str(options.iterations)] if options.iterations is not None else []
+    arguments += ["--dtype", options.dtype, "--device", str(case.device)]
+    arguments += ["--stop-early"] if options.anytime else []
+    factors: dict[str, list[str]] = {}
+    for probe in probes:
+        factors.setdefault(probe.name, []).append(show_fraction(probe.factor))
+    for setting in [f"{name}={','.join(shown)}" for name, shown in factors.items()] or ["none"]:
+        arguments += ["--probe", setting]
+    for name, value in case.policy.exact.items():
+        arguments += ["--set", f"{name}={show_fraction(value)}"]
+    arguments += [f"{name}={show_fraction(value)}" for name, value in case.inputs.items() if name not in measured]
+    return f"{shlex.join(arguments)} --out DIR"
 
 
 def _probe_json(probe: Probe) -> dict[str, Any]:
@@ -158,10 +360,41 @@ def verdict_line(result: Result) -> str:
     low, high = result.interval
     undecided = f" ({result.undecided} could not be decided)" if result.undecided else ""
     return (
-        f"{result.case.theorem.key}: {result.verdict}: {result.successes} of {len(result.trained)} inits "
+        f"{result.case.theorem.key}: {result.verdict}: {result.successes} of {len(result.trained)} {_inits(result)} "
         f"{result.conclusion.success}{undecided}; success probability in [{low:.4f}, {high:.4f}] ({CONFIDENCE:.0%}), "
         f"required ≥ {float(1 - result.case.failure):g}"
     )
+
+
+def _inits(result: Result) -> str:
+    """What the trials are, named for what it is."""
+    return "inits at infinite width" if result.case.engine == "infinite" else "inits"
+
+
+def verdict_sentence(result: Result) -> str:
+    """The verdict in one sentence for a reader who knows no more than the statement's name."""
+    key, low, high = result.case.theorem.key, *result.interval
+    required = f"{float(1 - result.case.failure):g}"
+    done = f"{result.successes} of {len(result.trained)} {_inits(result)} {result.conclusion.success}" + (
+        f", {result.undecided} could not be decided" if result.undecided else ""
+    )
+    between = f"with {100 * CONFIDENCE:g} % confidence the success probability is between {low:.3f} and {high:.3f}"
+    if result.verdict == "supported":
+        return f"Supported: {done}; {between}, and {key} asserts at least {required}."
+    if result.verdict == "premise unmet":
+        unmet = "; ".join(premise.name for premise in result.premises if not premise.met)
+        return f"Premise unmet ({unmet}): {key} claims nothing of this run, in which {done}."
+    if result.verdict == "vacuous":
+        return f"Vacuous: at these inputs what {key} guarantees says nothing, whatever happens; {done}."
+    if result.verdict == "refuted at these constants":
+        return f"Refuted at these constants: {done}; {between}, and {key} asserts at least {required}."
+    if high < float(1 - result.case.failure):
+        open_ = "; ".join(premise.name for premise in result.premises if not premise.certified)
+        return (
+            f"Inconclusive: {done}; {between}, less than the {required} that {key} asserts, but not every premise is "
+            f"certified ({open_}), so that nothing is refuted."
+        )
+    return f"Inconclusive: {done}; {between}, which does not decide whether it is {required} or more, as {key} asserts."
 
 
 def probe_line(probes: Sequence[Probe]) -> str:
@@ -185,6 +418,11 @@ def width_line(result: Result) -> str:
         return f"no width satisfies every condition at {found}; run at width {case.width}{_suffices(result)}"
     line = f"prescribed width m ≥ {width.number}" + (f" and ≤ {width.upper.number}" if width.upper else "")
     line += f" at {found}" if found else ""
+    if case.engine == "infinite":
+        return (
+            f"{line}; trained in the limit m → ∞, which is no network and stands in for one of width "
+            f"10^{round(math.log10(case.width))}"
+        )
     below = width.upper is None or math.log10(case.width) <= width.upper.log10
     if width.value is not None and int(width.value) <= case.width and below:
         return f"{line}: width {case.width} satisfies it"
@@ -204,111 +442,8 @@ def _suffices(result: Result) -> str:
     return f", which suffices if {' and '.join(sides)}"
 
 
-def _figures(result: Result) -> dict[str, str]:
-    """The plots as SVG, by name."""
-    return {picture.name: _svg(partial(_draw, picture)) for picture in result.conclusion.pictures}
-
-
-def _draw(picture: Picture, figure: Figure) -> None:
-    axes = figure.add_subplot()
-    if picture.histogram is not None:
-        axes.hist(picture.histogram, bins=min(24, max(np.unique(picture.histogram).size, 1)), color=_INITS)
-    for line in picture.inits:
-        chosen = _thinned(line.x.size)
-        axes.plot(line.x[chosen], line.y[chosen], color=_INITS, alpha=0.35, linewidth=0.8)
-    for index, line in enumerate(picture.lines):
-        chosen = _thinned(line.x.size)
-        axes.plot(line.x[chosen], line.y[chosen], color=_NAMED[index % len(_NAMED)], label=line.label, linewidth=1.2)
-        if line.low is not None and line.high is not None:
-            shade = _NAMED[index % len(_NAMED)]
-            axes.fill_between(line.x[chosen], line.low[chosen], line.high[chosen], color=shade, alpha=0.2, linewidth=0)
-    for index, (label, level) in enumerate(picture.levels):
-        axes.axhline(level, color=_LEVEL, linewidth=1.2, linestyle=_DASHES[index % len(_DASHES)], label=label)
-    axes.set(xlabel=picture.x, ylabel=picture.y)
-    if picture.log_x:
-        axes.set_xscale("log")
-    if picture.log_y:
-        axes.set_yscale("log")
-    if picture.lines or picture.levels:
-        axes.legend(frameon=False)
-
-
-def _thinned(size: int) -> NDArray[np.intp]:
-    """Which points of a curve to draw: evenly spread over the logarithm of their number."""
-    if size <= _CURVE_POINTS:
-        return np.arange(size)
-    return np.unique(np.geomspace(1, size, _CURVE_POINTS).astype(np.intp)) - 1
-
-
-def _svg(draw: Callable[[Figure], None]) -> str:
-    # A fixed salt: the same run gives the same file.
-    with rc_context(
-        {"svg.hashsalt": "boundcalc", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
-    ):
-        figure = Figure(figsize=(6.4, 3.6), layout="constrained")
-        draw(figure)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
-
-
-def _show(value: float | None) -> str:
-    return "none" if value is None else f"{value:.6g}"
-
-
-def _cell(value: Any) -> str:
-    """A fact of an init, as the table shows it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(_cell(part) for part in value)
-    return _show(value) if isinstance(value, float) or value is None else str(value)
-
-
 def write_reports(result: Result, folder: Path, probes: Sequence[Probe] = ()) -> tuple[Path, ...]:
-    """Write report.json, report.md and report.html into the run's folder; each file appears whole or not at all."""
+    """Write report.json, .html, .md and .tex into the run's folder; each file appears whole or not at all."""
     facts = verification_json(result, probes)
-    context = {
-        "facts": facts,
-        "verdict_line": verdict_line(result),
-        "width_line": width_line(result),
-        "columns": list(dict.fromkeys(name for init in facts["initializations"] for name in init)),
-        "assumed": [
-            (assumed.name, VOCABULARY[assumed.name].meaning, json_number(assumed.value), assumed.how)
-            for assumed in result.case.assumed
-        ],
-    }
-    html = _environment(autoescape=True).get_template("verification.html.jinja")
-    markdown = _environment(autoescape=False).get_template("verification.md.jinja")
-    contents = {
-        "report.json": json.dumps(facts, ensure_ascii=False, indent=2, allow_nan=False) + "\n",
-        "report.md": markdown.render(**context),
-        "report.html": html.render(figures=_figures(result), **context),
-    }
-    return tuple(_write(folder / name, text) for name, text in contents.items())
-
-
-def _environment(*, autoescape: bool) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("boundcalc", "report"),
-        autoescape=select_autoescape(default=True) if autoescape else False,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["show"] = _show
-    environment.filters["cell"] = _cell
-    return environment
-
-
-def _write(path: Path, text: str) -> Path:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(text, "utf-8")
-        os.replace(partial, path)
-    except OSError as problem:
-        raise InputError(
-            f"cannot write {str(path)!r}: {problem.strerror}; the trials are kept, so mend that and run again"
-        ) from None
-    return path
+    written = write_text(folder / f"{REPORT}.json", json_text(facts))
+    return written, *write_forms(verification_document(facts), folder, REPORT)

@@ -51,6 +51,7 @@ class Engine(Protocol):
         ...
 
 
+@runtime_checkable
 class OnlineEngine(Engine, Protocol):
     """An engine that also steps on one input at a time, each trial on one of its own."""
 

@@ -29,18 +29,27 @@ from boundcalc.train.engine import OnlineEngine
 from boundcalc.train.networks import Network, check_trials
 
 BLOCK = 64
-"""Iterates that are measured together: by then the products are bound by arithmetic, which is cheap."""
+"""About how many iterates are measured together: by then the products are bound by arithmetic, which is cheap."""
 
 _STREAM = 2**32 - 7  # marks the seeds of orders; no layer has this number, by which inits are seeded
 
 
 @dataclass(frozen=True)
 class Judges:
-    """Examples that the iterates are judged on: X (N, d), y (N,) ±1, and `rows` (J, b), those of W^(t) for t < J."""
+    """Examples that iterates are judged on: X (N, d), y (N,) ±1, and `rows` (J, b), the j-th those of the j-th iterate.
+
+    at: (J,) which iterates these are, in their order, repeated or not; W^(0), …, W^(J−1) where none are given.
+    """
 
     X: NDArray[np.float64]
     y: NDArray[np.float64]
     rows: NDArray[np.int64]
+    at: NDArray[np.int64] | None = None
+
+    @property
+    def iterates(self) -> NDArray[np.int64]:
+        """The numbers of the iterates, (J,)."""
+        return np.arange(len(self.rows), dtype=np.int64) if self.at is None else self.at
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ class OnlineHistory:
 
     margins: (S, K) y f_{W^(t)}(x) of the example of step t, before the step: W^(t) has not seen it. distances:
     (S, K+1, trained layers) ‖W_l^(t) − W_l^(0)‖_F at every step. judged: (S, J, b) y f_{W^(t)}(x) of the examples that
-    W^(t) was judged on, t < J.
+    each of the iterates was judged on.
     """
 
     margins: NDArray[np.float64]
@@ -94,7 +103,7 @@ def online_descent(
     """Run W^(t+1) = W^(t) − step_size · ∇ log(1 + e^{−y f_{W^(t)}(x)}) for t = 0..K−1, (x, y) the example of step t.
 
     engine: at the weights W^(0); its own inputs are not trained on. X: (n, d) examples, y: (n,) labels ±1. orders:
-    (S, K) the row of X that each trial takes at each step. judges: what the iterates W^(0), W^(1), … are judged on.
+    (S, K) the row of X that each trial takes at each step. judges: what some of the iterates W^(0), … are judged on.
     on_step(t) is called after each step, t = 1, 2, …; with a `Checkpointed` one, weights and history are kept now and
     then, and a later call of the same training goes on from there, with the very same result. Engines other than the
     dense one are asked one iterate at a time, and nothing is kept of them.
@@ -110,28 +119,25 @@ def online_descent(
         raise InputError(f"orders of shape {orders.shape}; give ({trials}, steps) row numbers from 0 to {len(X) - 1}")
     steps = orders.shape[1]
     jury = judges or Judges(X, y, np.zeros((0, 1), dtype=np.int64))
-    _check_examples(engine, jury.X, jury.y)
-    if jury.rows.ndim != 2 or len(jury.rows) > steps or not bool(((jury.rows >= 0) & (jury.rows < len(jury.X))).all()):
-        raise InputError(
-            f"judges of shape {jury.rows.shape}; give (at most {steps}, examples) row numbers from 0 to "
-            f"{len(jury.X) - 1}"
-        )
+    _check_judges(engine, jury, steps)
     training, judging = _Examples.on(engine, X, y), _Examples.on(engine, jury.X, jury.y)
-    rows, asked = (torch.from_numpy(part).to(engine.device) for part in (orders, jury.rows))
+    rows, asked, at = (torch.from_numpy(part).to(engine.device) for part in (orders, jury.rows, jury.iterates))
     if not isinstance(engine, DenseEngine):
-        return _one_by_one(engine, training, rows, judging, asked, step_size, on_step)
+        return _one_by_one(engine, training, rows, judging, asked, jury.iterates, step_size, on_step)
     course = _Course(engine, step_size, jury.rows.shape[1])
     checkpoint = _checkpoint(engine, X, orders, jury, step_size, on_step)
     kept = None if checkpoint is None else checkpoint.read()
     if kept is not None:
         course.restore(kept)
-    for first in range(course.taken, steps, BLOCK):
+    block = -(-steps // max(round(steps / BLOCK), 1))  # of about equal sizes, as a small one costs hardly less
+    for first in range(course.taken, steps, max(block, 1)):
         passes = []
-        for t in range(first, min(first + BLOCK, steps)):
+        for t in range(first, min(first + block, steps)):
             passes.append(_step(engine, *training.of(rows[:, t]), step_size))
             if on_step is not None:
                 on_step(t + 1)
-        course.close(passes, *judging.of(asked[first : first + len(passes)]))
+        begin, end = np.searchsorted(jury.iterates, [first, first + len(passes)])
+        course.close(passes, *judging.of(asked[begin:end]), at[begin:end] - first)
         if checkpoint is not None and checkpoint.due():
             checkpoint.keep(course.arrays())
     if checkpoint is not None:
@@ -145,6 +151,7 @@ def _one_by_one(
     rows: torch.Tensor,
     judging: _Examples,
     asked: torch.Tensor,
+    iterates: NDArray[np.int64],
     step_size: float,
     on_step: Callable[[int], None] | None,
 ) -> OnlineHistory:
@@ -152,9 +159,10 @@ def _one_by_one(
     distances, judged, margins = [], [], []
     for t in range(rows.shape[1]):
         distances.append(engine.distances())
-        if t < len(asked):
-            X, y = judging.of(asked[t])
-            judged.append((engine.outputs(X) * y).double())
+        begin, end = np.searchsorted(iterates, [t, t + 1])
+        if begin < end:
+            X, y = judging.of(asked[begin:end].reshape(-1))
+            judged.append((engine.outputs(X) * y).double().view(len(engine.trials), end - begin, -1))
         x, sign = training.of(rows[:, t])
 
         def slope(f: torch.Tensor, sign: torch.Tensor = sign[:, None]) -> torch.Tensor:
@@ -168,8 +176,19 @@ def _one_by_one(
     return OnlineHistory(
         margins=(torch.stack(margins, dim=1).cpu() if margins else none).numpy(),
         distances=torch.stack(distances, dim=1).numpy(),
-        judged=(torch.stack(judged, dim=1).cpu() if judged else none[..., None].expand(-1, -1, asked.shape[1])).numpy(),
+        judged=(torch.cat(judged, dim=1).cpu() if judged else none[..., None].expand(-1, -1, asked.shape[1])).numpy(),
     )
+
+
+def _check_judges(engine: DenseEngine | OnlineEngine, judges: Judges, steps: int) -> None:
+    _check_examples(engine, judges.X, judges.y)
+    rows, at = judges.rows, judges.iterates
+    if rows.ndim != 2 or not bool(((rows >= 0) & (rows < len(judges.X))).all()):
+        raise InputError(
+            f"judges of shape {rows.shape}; give (iterates, examples) row numbers from 0 to {len(judges.X) - 1}"
+        )
+    if at.shape != rows.shape[:1] or not bool(((at >= 0) & (at < steps)).all() and (np.diff(at) >= 0).all()):
+        raise InputError(f"{len(rows)} judged iterates of {steps}; give as many of 0 to {steps - 1} in their order")
 
 
 def _check_examples(engine: DenseEngine | OnlineEngine, X: NDArray[np.float64], y: NDArray[np.float64]) -> None:
@@ -265,8 +284,8 @@ class _Course:
         self._growth = [none[..., None].expand(-1, -1, len(self._start))]
         self._judged = [none[..., None].expand(-1, -1, judges)]
 
-    def close(self, passes: Sequence[_Pass], X: torch.Tensor, y: torch.Tensor) -> None:
-        """Measure the iterates of the steps just taken; X (J, b, d), y (J, b): what the first J are judged on."""
+    def close(self, passes: Sequence[_Pass], X: torch.Tensor, y: torch.Tensor, at: torch.Tensor) -> None:
+        """Measure the steps just taken; X (J, b, d), y (J, b): what the iterates with these numbers are judged on."""
         hidden = [torch.cat(layer, dim=1) for layer in zip(*(passed.hidden for passed in passes), strict=True)]
         errors = dict(
             zip(
@@ -279,7 +298,7 @@ class _Course:
         with torch.no_grad(), full_precision(self._engine.device, self._engine.dtype):
             self._margins.append(margins)
             self._growth.append(self._grown(margins, hidden, errors))
-            self._judged.append(self._judge(hidden, errors, X, y))
+            self._judged.append(self._judge(hidden, errors, X, y, at))
         self.taken += len(passes)
 
     def _grown(
@@ -294,18 +313,24 @@ class _Course:
         grown = []
         for layer, start in self._start.items():
             at_start = torch.bmm(hidden[layer], start.transpose(1, 2)).mul_(errors[layer]).sum(dim=2).double()
-            squares = errors[layer].square().sum(dim=2).double() * hidden[layer].square().sum(dim=2).double()
+            lengths = [torch.linalg.vector_norm(part[layer], dim=2).double() for part in (errors, hidden)]
+            squares = (lengths[0] * lengths[1]).square()
             grown.append(self._step_size * (self._step_size * squares - 2 * (along - at_start)))
         return torch.stack(grown, dim=2).transpose(0, 1)
 
     def _judge(
-        self, hidden: Sequence[torch.Tensor], errors: dict[int, torch.Tensor], X: torch.Tensor, y: torch.Tensor
+        self,
+        hidden: Sequence[torch.Tensor],
+        errors: dict[int, torch.Tensor],
+        X: torch.Tensor,
+        y: torch.Tensor,
+        at: torch.Tensor,
     ) -> torch.Tensor:
-        """y f of the first J iterates of the block on their judges, (J, S, b)."""
+        """y f of J iterates of the block on their judges, (J, S, b)."""
         engine, (iterates, each) = self._engine, y.shape
-        numbers = torch.arange(hidden[0].shape[1], device=y.device)
         # Iterate t lacks the steps t, t + 1, … of the block, which the weights have taken.
-        lacking = (numbers >= numbers[:iterates].repeat_interleave(each)[:, None]).to(engine.dtype) * self._step_size
+        steps = torch.arange(hidden[0].shape[1], device=y.device)
+        lacking = (steps >= at.repeat_interleave(each)[:, None]).to(engine.dtype) * self._step_size
         h = X.reshape(1, -1, X.shape[2]).expand(len(engine.trials), -1, -1)
         for layer, weight in enumerate(engine.weights):
             above = torch.bmm(h, weight.transpose(1, 2))

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from types import MappingProxyType
 
 from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import CALIBRATION, ConstantPolicy, hidden_constants
@@ -82,12 +83,16 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The constants of a statement, as measured; `on` says on what, in words."""
+    """The constants of a statement, as measured; `on` says on what, in words.
+
+    given: constants that were set for the runs and not measured by them, by name: the others hold at these.
+    """
 
     key: str
     on: str
     needs: tuple[Need, ...]
     constants: tuple[Calibrated, ...]
+    given: Mapping[str, Fraction] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def inits(self) -> int:
@@ -143,16 +148,36 @@ def calibrate(
     fitted = (
         _fit(name, [need.log10[name] for need in needs if name in need.log10], small=name in small) for name in names
     )
-    return Calibration(study.key, _on(study, needs), tuple(needs), tuple(one for one in fitted if one is not None))
+    constants = tuple(one for one in fitted if one is not None)
+    given = _given(study, {one.name for one in constants})
+    return Calibration(study.key, _on(study, needs, given), tuple(needs), constants, given)
 
 
 def widths(calibration: Calibration) -> tuple[Width, ...]:
-    """What width the statement asks for at every setting, at unit constants and with the constants as calibrated."""
-    constants = ConstantPolicy({constant.name: constant.value for constant in calibration.constants})
+    """What width the statement asks for at every setting, at unit constants and with the constants as calibrated.
+
+    Exponents are those of the runs in either case.
+    """
+    theorem = CATALOGUE.find(calibration.key)
+    given = {f"{calibration.key}:{name}": value for name, value in calibration.given.items()}
+    roles = {f"{calibration.key}:{constant.name}": constant.role for constant in theorem.constants}
+    unit = ConstantPolicy({name: value for name, value in given.items() if roles[name] == "p"})
+    constants = ConstantPolicy({**given, **{f"{calibration.key}:{c.name}": c.value for c in calibration.constants}})
     return tuple(
-        Width(need.setting, _asked(need.statement), _asked(replace(need.statement, policy=constants)))
+        Width(need.setting, *(_asked(replace(need.statement, policy=policy)) for policy in (unit, constants)))
         for need in calibration.needs
     )
+
+
+def _given(study: Study, fitted: Collection[str]) -> Mapping[str, Fraction]:
+    """The constants that were set for the runs, but for those that were fitted."""
+    set_ = study.policy.exact
+    return {
+        constant.name: study.policy.use(constant, study.key).value
+        for constant in CATALOGUE.find(study.key).constants
+        if constant.name not in fitted
+        and any(name in set_ for name in (f"{study.key}:{constant.name}", constant.name, constant.role))
+    }
 
 
 def _asked(statement: Statement) -> float:
@@ -238,7 +263,7 @@ def _log10(value: float) -> float:
     return math.log10(value) if value > 0 else -math.inf
 
 
-def _on(study: Study, needs: Sequence[Need]) -> str:
+def _on(study: Study, needs: Sequence[Need], given: Mapping[str, Fraction]) -> str:
     """What the constants were measured on, in words."""
     options = study.options
     varied: dict[str, set[Fraction]] = {}
@@ -250,8 +275,11 @@ def _on(study: Study, needs: Sequence[Need]) -> str:
     )
     classes = f" {options.classes[0]} against {options.classes[1]}" if options.classes else ""
     fixed = ", ".join(f"{name} = {show_fraction(value)}" for name, value in study.given.items())
-    return f"{options.data}{classes}; {len(needs)} settings of {needs[0].inits} inits: {spans}" + (
-        f"; {fixed}" if fixed else ""
+    at = ", ".join(f"{name} = {show_fraction(value)}" for name, value in given.items())
+    return (
+        f"{options.data}{classes}; {len(needs)} settings of {needs[0].inits} inits: {spans}"
+        + (f"; {fixed}" if fixed else "")
+        + (f"; at {at} as given" if at else "")
     )
 
 
@@ -271,6 +299,7 @@ def constants_toml(calibration: Calibration) -> str:
             f"{constant.name} = {_quoted(show_fraction(constant.value))}  # left out, it held in {constant.held} of "
             f"{constant.settings} settings"
         )
+    lines += [f"{name} = {_quoted(show_fraction(value))}  # as given" for name, value in calibration.given.items()]
     return "\n".join(lines) + "\n"
 
 

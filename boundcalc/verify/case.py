@@ -25,6 +25,7 @@ from boundcalc.symbols import VOCABULARY, delta, show_fraction
 from boundcalc.theorem import Theorem
 from boundcalc.train.devices import available_bytes, resolve_device
 from boundcalc.train.networks import Network
+from boundcalc.verify.engines import EngineName
 from boundcalc.verify.experiment import Experiment
 from boundcalc.verify.statement import Statement
 from boundcalc.verify.statistics import MOST_TRIALS, fewest_trials
@@ -34,7 +35,9 @@ DEFAULT_WIDTH = 64
 
 MOST_LAYERS = 1000
 
-_BATCH = MappingProxyType({"cpu": 24, "cuda": 256})
+BATCH = MappingProxyType({"cpu": 24, "cuda": 256})
+"""How many inits to train together where memory allows, by the type of device."""
+
 DTYPES = MappingProxyType({"float32": torch.float32, "float64": torch.float64})
 
 
@@ -75,7 +78,8 @@ class Case:
     """A verification before anything is trained.
 
     inputs: what was given, measured on the data or assumed, by symbol name; what only the inits can tell (R) is not
-    among them. measured: the estimates that inputs were taken from, where they were not given.
+    among them. measured: the estimates that inputs were taken from, where they were not given. engine: what trains the
+    networks; for the infinite one, the limit m → ∞ is in the place of networks of the width.
     """
 
     theorem: Theorem
@@ -92,6 +96,7 @@ class Case:
     batch: int
     device: torch.device
     policy: ConstantPolicy
+    engine: EngineName = "dense"
 
     @property
     def dtype(self) -> torch.dtype:
@@ -138,6 +143,7 @@ class Case:
             "test_fraction": show_fraction(self.options.test_fraction),
             "dtype": self.options.dtype,
             "device": str(self.device),
+            "engine": self.engine,
             "batch": self.batch,  # not asked for, but kept: see `Store`
             "iterations": self.options.iterations,
             "search_steps": self.options.search_steps,
@@ -156,6 +162,11 @@ class Case:
     def at_width(self, width: int) -> Case:
         """The same verification at another width."""
         return replace(self, width=width, network=self.experiment.network(self.inputs, width, self.train.d))
+
+    def trained_by(self, engine: EngineName, width: int) -> Case:
+        """The same verification by another engine, at another width; all but the dense one compute in float64."""
+        options = self.options if engine == "dense" else replace(self.options, dtype="float64")
+        return replace(self.at_width(width), engine=engine, options=options)
 
 
 def allowed_failure(theorem: Theorem, at: Fraction) -> Fraction:
@@ -245,7 +256,7 @@ def make_case(
             f"{show_bytes(case.network.weight_bytes(case.dtype.itemsize))}), and {device} has "
             f"{show_bytes(available)} available; give a smaller --width"
         )
-    return replace(case, batch=max(min(_fitting(case, available), _BATCH[device.type], trials), 1))
+    return replace(case, batch=max(min(_fitting(case, available), BATCH[device.type], trials), 1))
 
 
 def _widths(theorem: Theorem, experiment: Experiment, options: Options) -> tuple[int, ...]:

@@ -1,7 +1,10 @@
 """A run on many machines, through Dask: every batch is a task, and what it finds lands in the run's own store.
 
 Only the process that was started writes to the folder; workers send back what they found. A worker that dies loses the
-batches it was at, which Dask gives to others; each is kept once. Numbers are those of a run on one machine: exactly
+batches it was at, which Dask gives to others; each is kept once. What Dask loses, because workers die faster than it
+can move what they held, is handed to it again. A batch with which workers keep dying is halved, as where memory runs
+out; Dask blames all that a dying worker had been given, so that a single init is tried some more times before it is
+held to be what kills them. Numbers are those of a run on one machine: exactly
 where batches, versions, number of threads and kind of processor are the same, else up to rounding.
 """
 
@@ -12,6 +15,7 @@ import io
 import math
 import pickle
 import time
+from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -36,6 +40,9 @@ CONNECT_SECONDS = 20
 
 _MOST_AT_ONCE = 2000
 """Tasks handed to the scheduler at a time."""
+
+_MOST_LOST, _MOST_DEATHS = 5, 4
+"""How often a batch may be lost before it is halved, and how many workers one init may take before it is the end."""
 
 _POLL_SECONDS, _LOOK_SECONDS = 0.05, 2.0
 """Between two looks for results, and for the workers that are there."""
@@ -104,8 +111,9 @@ class Cluster:
         """In the order in which they are finished."""
         from distributed import as_completed
 
+        packed, setbacks = _packed(work, shelf), _Setbacks()
         # A task of its own, so that the data go to the scheduler once, and are there again if a worker dies with them.
-        parcel = self._client.submit(_same, _packed(work, shelf), pure=False)
+        parcels = [self._client.submit(_same, packed, pure=False)]
         under_way: dict[str, tuple[Any, Trials]] = {}
         finished = as_completed(loop=self._client.loop, raise_errors=False)
         looked = -math.inf
@@ -113,12 +121,21 @@ class Cluster:
             while batches or under_way:
                 while batches and len(under_way) < _MOST_AT_ONCE:
                     trials = batches.take()
-                    future = self._client.submit(_carry_out, parcel, trials, pure=False)
+                    future = self._client.submit(_carry_out, parcels[-1], trials, pure=False)
                     under_way[future.key] = (future, trials)
                     finished.add(future)
+                again = []
                 for future in finished.next_batch(block=False):
                     _, trials = under_way.pop(future.key)
-                    yield trials, self._outcome(future)
+                    outcome = setbacks.weigh(trials, self._outcome(future))
+                    if outcome is None:
+                        again.append(trials)
+                    else:
+                        yield trials, outcome
+                if again:
+                    self._threads()  # refuses where it is the scheduler that was lost
+                    parcels.append(self._client.submit(_same, packed, pure=False))  # the other may be lost as well
+                    batches.put_back(again)
                 if under_way and time.monotonic() - looked > _LOOK_SECONDS:
                     meter.waiting(self._workers())
                     looked = time.monotonic()
@@ -127,25 +144,25 @@ class Cluster:
         finally:
             for future, _ in under_way.values():
                 future.release()
-            parcel.release()
+            for parcel in parcels:
+                parcel.release()
 
-    def _outcome(self, future: Any) -> Outcome:
-        from distributed.scheduler import KilledWorker
+    def _outcome(self, future: Any) -> Outcome | _Setback:
+        from distributed import CancelledError, KilledWorker
 
-        if future.status != "finished":
-            problem = future.exception() if future.status == "error" else None
-            if isinstance(problem, KilledWorker):
-                # The likeliest reason is that the worker took more memory than it may.
-                return Shortage(f"it ended its worker {problem.allowed_failures + 1} times")
-            if isinstance(problem, ImportError):
-                raise InputError(
-                    f"--cluster {self._address}: a worker cannot run boundcalc ({problem}); install the same "
-                    "version there"
-                )
-            if problem is None:
-                raise self._lost(f"a task was {future.status}")
-            raise problem
-        outcome = future.result()
+        if future.status not in ("finished", "error"):
+            return _Setback()
+        try:
+            outcome = future.result()
+        except KilledWorker as problem:
+            # The data that the batch needs may have been with the workers that died: then it was not the batch.
+            return _Setback(problem.allowed_failures + 1 if problem.task == future.key else 0)
+        except CancelledError:
+            return _Setback()
+        except ImportError as problem:
+            raise InputError(
+                f"--cluster {self._address}: a worker cannot run boundcalc ({problem}); install the same version there"
+            ) from None
         if isinstance(outcome, _Refusal):
             raise InputError(outcome.message)
         return outcome
@@ -166,6 +183,33 @@ class Cluster:
             f"--cluster {self._address}: the scheduler was lost ({why}); the finished inits are kept, so run the same "
             "command again"
         )
+
+
+@dataclass(frozen=True)
+class _Setback:
+    """That nothing came of a batch: so many workers died with it, or, where that is 0, it was lost with others."""
+
+    deaths: int = 0
+
+
+class _Setbacks:
+    """What became of batches of which nothing came, so far."""
+
+    def __init__(self) -> None:
+        self._deaths: Counter[Trials] = Counter()
+        self._lost: Counter[Trials] = Counter()
+
+    def weigh(self, trials: Trials, outcome: Outcome | _Setback) -> Outcome | None:
+        """What is to be said of the batch, None where it is to be tried once more."""
+        if not isinstance(outcome, _Setback):
+            return outcome
+        self._deaths[trials] += outcome.deaths
+        self._lost[trials] += not outcome.deaths
+        deaths, lost = self._deaths[trials], self._lost[trials]
+        # The likeliest reason why workers die is that they take more memory than they may.
+        if deaths and (deaths >= _MOST_DEATHS or len(trials) > 1):
+            return Shortage(f"ended its worker {deaths} times", certain=False)
+        return Shortage(f"was lost with its workers {lost} times", certain=False) if lost >= _MOST_LOST else None
 
 
 @dataclass(frozen=True)

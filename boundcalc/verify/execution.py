@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import hashlib
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -84,9 +85,14 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Shortage:
-    """That a batch did not fit into memory, in the words of whoever said so."""
+    """That a batch did not fit into memory, in the words of whoever said so.
+
+    certain: whether it was memory. Where the whole process died, that is only the likeliest reason, and the message
+    goes on from the batch: "ended its worker 4 times".
+    """
 
     message: str
+    certain: bool = True
 
 
 Outcome = tuple[Record, ...] | Shortage
@@ -107,6 +113,10 @@ class Batches:
         if len(batch) > self.size:
             self._left.appendleft(batch[self.size :])
         return batch[: self.size]
+
+    def put_back(self, batches: Sequence[Trials]) -> None:
+        """Put back what is to be done once more."""
+        self._left.extendleft(reversed(batches))
 
     def halve(self, batch: Trials) -> None:
         """Put back one that did not fit, to be done in halves, and all others no larger than those."""
@@ -213,11 +223,14 @@ def complete(
             found = (
                 outcomes if decided is None else _in_order(outcomes, [trial for batch in missing for trial in batch])
             )
+            since = time.monotonic()
             for trials, outcome in found:
                 if isinstance(outcome, Shortage):
                     _halve(case, rows, batches, trials, outcome)
                     continue
-                rows.add(stage, outcome)
+                now = time.monotonic()
+                rows.add(stage, outcome, now - since)
+                since = now
                 if shelf is not None:
                     shelf.of(stage, trials).remove()
                 meter.finished(len(trials), outcome)
@@ -248,9 +261,15 @@ def _in_order(outcomes: Iterator[tuple[Trials, Outcome]], trials: Sequence[int])
 
 def _halve(case: Case, rows: Rows, batches: Batches, trials: Trials, shortage: Shortage) -> None:
     if len(trials) == 1:
+        what = (
+            f"not even one init of width {case.width} fits into memory ({shortage.message})"
+            if shortage.certain
+            else f"init {trials[0]} alone {shortage.message}: at width {case.width} it probably does not fit into the "
+            "memory of one"
+        )
         raise OutOfMemoryError(
-            f"not even one init of width {case.width} fits into memory ({shortage.message}); the finished inits are "
-            "kept: free some memory and run the same command again, or give a smaller --width and another --out"
+            f"{what}; the finished inits are kept: free some memory and run the same command again, or give a smaller "
+            "--width and another --out"
         )
     batches.halve(trials)
     if batches.size < rows.batch:

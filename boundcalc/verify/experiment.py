@@ -12,6 +12,7 @@ from boundcalc.estimate import Estimate
 from boundcalc.solving import Solution
 from boundcalc.train.networks import Network
 from boundcalc.verify.checks import Conclusion
+from boundcalc.verify.engines import EngineName
 from boundcalc.verify.record import Record, Records
 
 if TYPE_CHECKING:
@@ -62,8 +63,18 @@ class Experiment(Protocol):
     def widths(self) -> tuple[int, ...]:
         """The widths that every init is trained at where nobody gives others; empty where it is trained at one."""
 
+    @property
+    def engines(self) -> tuple[EngineName, ...]:
+        """What can train the networks and measure what there is to measure: the dense engine, and others."""
+
     def network(self, inputs: Mapping[str, Fraction], width: int, d: int) -> Network:
         """The network that the statement is about."""
+
+    def examples_a_step(self, case: Case) -> int:
+        """How many of the training examples a step is taken on: all of them, or one."""
+
+    def judged(self, case: Case) -> tuple[Dataset, ...]:
+        """The examples that outputs are measured on besides the training examples."""
 
     def measure(self, inputs: Mapping[str, Fraction], train: Dataset, seed: int, device: str) -> tuple[Estimate, ...]:
         """Measure on the training data what the statement assumes of it; what was given stays as it was given."""

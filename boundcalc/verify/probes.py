@@ -15,9 +15,10 @@ from types import MappingProxyType
 from boundcalc.errors import InputError
 from boundcalc.parsing import parse_number
 from boundcalc.symbols import show_fraction
+from boundcalc.train.checkpoints import CHECKPOINT_SECONDS
 from boundcalc.verify.case import Case
 from boundcalc.verify.execution import Workers
-from boundcalc.verify.progress import Progress
+from boundcalc.verify.progress import Progress, progress_of
 from boundcalc.verify.runner import Result, run_in
 from boundcalc.verify.statistics import clopper_pearson
 from boundcalc.verify.store import Store
@@ -88,6 +89,7 @@ def probe(
     inits: int = DEFAULT_INITS,
     on_progress: Progress | None = None,
     workers: Workers | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> tuple[Probe, ...]:
     """Probe both sides of what a finished run was prescribed; kept in its folder, and not repeated.
 
@@ -96,8 +98,9 @@ def probe(
         folder: its folder.
         factors: by what to multiply eta, m or T; what the statement does not prescribe is left out.
         inits: how many of the run's inits to use.
-        on_progress: told how far it is.
+        on_progress: told how far each probe is, by its name.
         workers: who does it, this process by default.
+        checkpoint_seconds: between two checkpoints of a long training, at least; 0 for none.
 
     Raises:
         InputError: the folder cannot be written to.
@@ -108,7 +111,8 @@ def probe(
         for name, values in factors.items():
             for factor in values:
                 if factor != 1 and name in prescribed:
-                    found.append(_probe(result, store, name, factor, inits, on_progress, workers))
+                    told = progress_of(f"probe {name} × {show_fraction(factor)}", on_progress)
+                    found.append(_probe(result, store, name, factor, inits, told, workers, checkpoint_seconds))
     return tuple(found)
 
 
@@ -120,6 +124,7 @@ def _probe(
     inits: int,
     on_progress: Progress | None,
     workers: Workers | None,
+    checkpoint_seconds: float,
 ) -> Probe:
     case = _at(result.case, name, factor, inits)
     if name == "m":
@@ -133,7 +138,7 @@ def _probe(
         store.run(case.config).add("certifying", kept)
         value = show_fraction(factor) + "×"
     try:
-        probed = run_in(store, case, on_progress, workers=workers)
+        probed = run_in(store, case, on_progress, workers=workers, checkpoint_seconds=checkpoint_seconds)
     except InputError as problem:
         return Probe(name, factor, value, problem=str(problem))
     if name == "eta":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from boundcalc.verify.record import Record
 from boundcalc.verify.statistics import Verdict
@@ -23,7 +23,7 @@ class State:
     trials: inits of the stage. done: those finished, `before` of them by earlier starts of the run. underway: how much
     of those in progress is done, as a number of inits. seconds: since this start of the stage. tally: of the finished.
     verdict: what the finished inits would give if they were all, None where no verdict is asked for. detail: what else
-    there is to say.
+    there is to say. run: what it is a stage of, where there are several runs.
     """
 
     stage: str
@@ -35,6 +35,12 @@ class State:
     tally: Tally
     verdict: Verdict | None = None
     detail: str = ""
+    run: str = ""
+
+    @property
+    def name(self) -> str:
+        """What is going on: training, or probe eta × 1/2, training."""
+        return f"{self.run}, {self.stage}" if self.run else self.stage
 
     @property
     def share(self) -> float:
@@ -70,6 +76,11 @@ class State:
 
 Progress = Callable[[State], None]
 """Called with how far a stage is, now and then."""
+
+
+def progress_of(run: str, on_progress: Progress | None) -> Progress | None:
+    """Progress of one of several runs, told by its name."""
+    return None if on_progress is None else lambda state: on_progress(replace(state, run=run))
 
 
 class Meter:

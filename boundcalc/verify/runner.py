@@ -50,7 +50,7 @@ class Result:
 
     chosen: constants that the statement leaves open and that were chosen so that its conditions hold. constants: all
     that went in. interval: the confidence interval of the success probability; undecided inits count as failures for
-    its lower end and as successes for its upper one.
+    its lower end and as successes for its upper one. seconds: what its finished batches took, nan if nobody knows.
     """
 
     case: Case
@@ -68,6 +68,7 @@ class Result:
     verdict: Verdict
     versions: Mapping[str, str] = field(default_factory=dict)
     machine: str = ""
+    seconds: float = math.nan
 
 
 def run(
@@ -127,7 +128,8 @@ def run_in(
     prescribed = case.experiment.prescribe(case, certificates)
     decided = partial(_decided, case) if case.options.anytime else None
     trained = stage(Work(case, prescribed), _judge_so_far(case, prescribed), decided)
-    return judge_run(replace(case, batch=rows.batch), prescribed, certificates, trained)
+    result = judge_run(replace(case, batch=rows.batch), prescribed, certificates, trained)
+    return replace(result, seconds=rows.seconds())
 
 
 def _judge_so_far(case: Case, prescribed: Prescribed) -> Callable[[Tally], Verdict]:

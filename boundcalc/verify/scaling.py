@@ -34,10 +34,10 @@ class Scaling:
     """The exponent of what sufficed in one input.
 
     values: (V,) of the input. sufficed: (S, V) for every init and value, nan where nothing that was tried sufficed.
-    prescribed: (V,) log₁₀ of what the statement prescribes there, at unit constants and the R found there. exponent,
-    interval: the mean over the inits and its 95 % interval; the interval is None for fewer than two inits. theorem: the
-    slope of `prescribed`, fitted likewise. used: inits that had a finite number at every value; the others say nothing
-    about the exponent, which is therefore one given success.
+    prescribed: (V,) log₁₀ of what the statement prescribes there, at the study's constants and the R found there.
+    exponent, interval: the mean over the inits and its 95 % interval; the interval is None for fewer than two inits.
+    theorem: the slope of `prescribed`, fitted likewise. used: inits that had a finite number at every value; the others
+    say nothing about the exponent, which is therefore one given success.
     """
 
     of: Of

@@ -13,7 +13,7 @@ from boundcalc.errors import InputError
 from boundcalc.solving import UNIT
 from boundcalc.symbols import show_fraction
 from boundcalc.verify.case import Case, Options, make_case
-from boundcalc.verify.progress import Progress
+from boundcalc.verify.progress import Progress, progress_of
 from boundcalc.verify.runner import Result, run
 
 MOST_SETTINGS = 1000
@@ -54,13 +54,17 @@ def settings_of(vary: Mapping[str, Sequence[Fraction]]) -> tuple[Setting, ...]:
 
 @dataclass(frozen=True)
 class Study:
-    """One statement, to be verified at several settings, each in a folder of its own below `folder`."""
+    """One statement, to be verified at several settings, each in a folder of its own below `folder`.
+
+    policy: where its hidden constants come from. strict: refuse inputs and constants that would have to be assumed.
+    """
 
     key: str
     options: Options
     given: Mapping[str, Fraction]
     folder: Path
     policy: ConstantPolicy = UNIT
+    strict: bool = False
 
     def case(self, setting: Setting) -> Case:
         """The verification at one setting.
@@ -75,7 +79,7 @@ class Study:
             width=self.options.width if width is None else int(width),
             rows=self.options.rows if rows is None else int(rows),
         )
-        return make_case(self.key, options, {**self.given, **values}, self.policy)
+        return make_case(self.key, options, {**self.given, **values}, self.policy, strict=self.strict)
 
     def run(self, setting: Setting, progress: Progress | None = None) -> Result:
         """Verify at one setting, or take what is there of it.
@@ -83,7 +87,8 @@ class Study:
         Raises:
             InputError: what `make_case` and `run` refuse.
         """
-        return run(self.case(setting), self.folder / (setting.name or "run"), progress)
+        told = progress_of(setting.name, progress)
+        return run(self.case(setting), self.folder / (setting.name or "run"), told)
 
 
 def smallest_width(

@@ -2,7 +2,8 @@
 
 DIR/trials.sqlite holds a row for every finished trial, keyed by everything that determines it: a hash of the full
 configuration, the stage and the trial's number. The same key is never kept twice. The folder belongs to one main
-configuration; rows of others (probes, other widths) may stand beside its own.
+configuration; rows of others (probes, other widths) may stand beside its own. What the finished batches took is kept
+too, so that a report made later still knows it.
 
 The file is in SQLite's WAL mode, so that it can be read while a run is writing, with synchronous = FULL: a trial that
 is kept survives the loss of power as well, at the price of one flush to the disk for each batch. One process at a time
@@ -36,7 +37,7 @@ STORE, LOCK, CHECKPOINTS = "trials.sqlite", "trials.lock", "checkpoints"
 _APPLICATION_ID = 0x62_63_6C_63
 """Marks the file as one of ours: the letters b, c, l, c."""
 
-_LAYOUT = 2
+_LAYOUT = 3
 """Of the tables; kept as SQLite's user_version."""
 
 _TABLES = """
@@ -45,6 +46,7 @@ CREATE TABLE trials (
     run INTEGER NOT NULL REFERENCES run (id), stage TEXT NOT NULL, trial INTEGER NOT NULL,
     record TEXT NOT NULL, series BLOB NOT NULL, PRIMARY KEY (run, stage, trial)
 );
+CREATE TABLE spent (run INTEGER NOT NULL REFERENCES run (id), stage TEXT NOT NULL, seconds REAL NOT NULL);
 """
 _MAIN = 1
 """The id of the configuration that the folder belongs to."""
@@ -107,8 +109,14 @@ class Rows:
             found = [success for (success,) in self._db.execute(query, (self._run, stage))]
         return Tally(len(found), found.count(1), found.count(None))
 
-    def add(self, stage: str, records: Iterable[Record]) -> None:
-        """Keep a batch of records, all or none; a trial that is there already is left as it is.
+    def seconds(self) -> float:
+        """What all finished batches took."""
+        with self._reading():
+            (total,) = self._db.execute("SELECT total(seconds) FROM spent WHERE run = ?", (self._run,)).fetchone()
+        return float(total)
+
+    def add(self, stage: str, records: Iterable[Record], seconds: float = 0.0) -> None:
+        """Keep a batch of records and the time it took, all or none; a trial that is there already is left as it is.
 
         Raises:
             InputError: they cannot be written; what was kept before still is.
@@ -116,6 +124,8 @@ class Rows:
         rows = [(self._run, stage, record.trial, *_packed(record)) for record in records]
         with self._writing():
             self._db.executemany("INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?)", rows)
+            if seconds > 0:
+                self._db.execute("INSERT INTO spent VALUES (?, ?, ?)", (self._run, stage, seconds))
 
     def shrink_batch(self, batch: int) -> None:
         """From now on, and when the run is continued, train so many inits together."""

@@ -179,7 +179,7 @@ def _checks(case: Case, bound: Affine, records: Sequence[Record]) -> tuple[Check
             max(r.facts["tangent_loss_upper"] - r.facts["tangent_loss_lower"] for r in records),
         ),
         Check(
-            "distance of a layer from its start times √m, worst init",
+            "distance of a layer from its start times √m, worst init, at every step",
             max(math.sqrt(case.width) * float(record.series["distances"].max()) for record in records),
             case.number("R"),
             bound_is="R",

@@ -33,8 +33,9 @@ from boundcalc.train.descent import gradient_descent
 from boundcalc.train.networks import Network, he_relu, initial_weights
 from boundcalc.verify.case import Case
 from boundcalc.verify.checks import Check, Conclusion, Line, Picture, Premise
+from boundcalc.verify.engines import dense_engine_of
 from boundcalc.verify.experiment import Note, Prescribed
-from boundcalc.verify.experiments.common import Defaults, data_premises, engine_of, finite_or_none, zero_one_errors
+from boundcalc.verify.experiments.common import Defaults, data_premises, finite_or_none, zero_one_errors
 from boundcalc.verify.experiments.population import population_error, unseen_examples
 from boundcalc.verify.record import Record, Records
 from boundcalc.verify.scaling import mean_interval
@@ -93,7 +94,7 @@ class GrowsSlower(Defaults):
         columns = []
         for number, width in enumerate(widths):
             at = case.at_width(width)
-            engine = engine_of(at, trials)
+            engine = dense_engine_of(at, trials)
             history = gradient_descent(
                 engine,
                 case.train.y,

@@ -12,25 +12,31 @@ from fractions import Fraction
 
 import numpy as np
 
+from boundcalc.data import Dataset
 from boundcalc.errors import InputError
+from boundcalc.estimate.least_radius import TOLERANCE
 from boundcalc.estimate.radius import RadiusCertificate, certify_radius, search_bytes
 from boundcalc.solving import Solution
 from boundcalc.symbols import show_fraction
 from boundcalc.train.descent import gradient_descent
+from boundcalc.train.engine import Engine
+from boundcalc.train.matrixfree import MatrixFreeEngine
 from boundcalc.train.networks import Network, scaled_relu
 from boundcalc.verify.case import DEFAULT_WIDTH, Case
 from boundcalc.verify.checks import Check, Conclusion, Line, Picture, Premise
+from boundcalc.verify.engines import engine_of
 from boundcalc.verify.experiment import Note, Prescribed
+from boundcalc.verify.experiments.chen2019_limit import certify_by_products, certify_limit
 from boundcalc.verify.experiments.common import (
     Defaults,
     data_premises,
-    engine_of,
     finite_or_none,
     loss_picture,
     measured_steps,
     six_digits_up,
     step_size_of,
     steps_of,
+    training_errors,
     zero_one_errors,
 )
 from boundcalc.verify.record import Record, Records
@@ -76,6 +82,11 @@ class NearGoodWeights(Defaults):
 
     def certify(self, case: Case, trials: Sequence[int], note: Note) -> list[Record]:
         """Search good weights near these inits."""
+        if case.engine == "infinite":
+            return certify_limit(case, trials)
+        engine = engine_of(case, trials, 0) if case.engine == "matrixfree" else None
+        if isinstance(engine, MatrixFreeEngine):
+            return certify_by_products(case, trials, engine)
         found = _search(case, trials, note)
         return [
             Record(
@@ -89,6 +100,13 @@ class NearGoodWeights(Defaults):
             )
             for i, trial in enumerate(trials)
         ]
+
+    def engine(self, case: Case, prescribed: Prescribed, trials: Sequence[int]) -> Engine:
+        """The inits that were certified: one without weights has to be shown the same vectors again."""
+        engine = engine_of(case, trials, prescribed.steps, self.judged(case))
+        if isinstance(engine, MatrixFreeEngine):
+            certify_by_products(case, trials, engine)
+        return engine
 
     def radius(self, case: Case, certificates: Records) -> Fraction:
         """R: the one given, or the largest that was needed.
@@ -111,7 +129,8 @@ class NearGoodWeights(Defaults):
         found = {"R": self.radius(case, certificates)}
         statement = case.statement.with_inputs(**found)
         solutions = {name: statement.solve(name) for name in ("width", "step-size", *self.answers)}
-        return Prescribed(found, solutions, self.step_count(case, solutions), step_size_of(case, solutions["step-size"]))
+        step_size = step_size_of(case, solutions["step-size"])
+        return Prescribed(found, solutions, self.step_count(case, solutions), step_size)
 
     def step_count(self, case: Case, solutions: Mapping[str, Solution]) -> int:
         """How many steps are taken: T."""
@@ -120,17 +139,19 @@ class NearGoodWeights(Defaults):
     def premises(self, case: Case, R: Fraction, certificates: Records) -> tuple[Premise, ...]:
         """The data, and assumption (A) for every init."""
         held = [c for c in certificates.values() if c.success and Fraction(c.facts["R"]) <= R]
-        worst = max((c.facts["worst_loss_at_R"] for c in held), default=math.nan)
-        return (
-            *data_premises(case),
-            Premise(
-                "(A) good weights near the start",
-                len(held) == case.trials,
+        if case.engine == "infinite":
+            evidence = (
+                f"{len(held)} of {case.trials} draws of f_0: for m → ∞ the least R is a convex program, solved "
+                f"to a gap of {TOLERANCE:g}; R = {show_fraction(R)} is no less than any of them"
+            )
+        else:
+            worst = max((c.facts["worst_loss_at_R"] for c in held), default=math.nan)
+            evidence = (
                 f"{len(held)} of {case.trials} inits: weights found within R·m^(−α), R = {show_fraction(R)}, at which "
                 f"every example's loss is at most {worst:.6g} < ε = {case.number('epsilon'):g} (computed in float64); "
-                "R is an upper estimate",
-            ),
-        )
+                "R is an upper estimate"
+            )
+        return (*data_premises(case), Premise("(A) good weights near the start", len(held) == case.trials, evidence))
 
 
 class ReachesTarget(NearGoodWeights):
@@ -138,6 +159,11 @@ class ReachesTarget(NearGoodWeights):
 
     answers = ("iterations", "loss")
     first_step = "first_step_reached"
+    engines = ("dense", "matrixfree", "infinite")
+
+    def judged(self, case: Case) -> tuple[Dataset, ...]:
+        """The held-out examples, at the end."""
+        return (case.test,)
 
     def train(self, case: Case, prescribed: Prescribed, trials: Sequence[int], note: Note) -> list[Record]:
         """Full-batch GD; losses at every step, distances at some.
@@ -146,7 +172,7 @@ class ReachesTarget(NearGoodWeights):
         """
         target = float(prescribed.solutions["loss"].value or 0)
         whole = prescribed.steps >= _asked(case, prescribed)
-        engine = engine_of(case, trials)
+        engine = self.engine(case, prescribed, trials)
         history = gradient_descent(
             engine,
             case.train.y,
@@ -156,8 +182,10 @@ class ReachesTarget(NearGoodWeights):
             distance_steps=measured_steps(prescribed.steps),
             on_step=note,
         )
-        errors = {"train_error": case.train, "held_out_error": case.test}
-        counted = {name: zero_one_errors(engine, part) / part.n for name, part in errors.items()}
+        counted = {
+            "train_error": training_errors(engine, case.train) / case.train.n,
+            "held_out_error": zero_one_errors(engine, case.test) / case.test.n,
+        }
         scale = float(case.width) ** case.number("alpha")
         records = []
         for i, trial in enumerate(trials):
@@ -214,7 +242,8 @@ class ReachesTarget(NearGoodWeights):
                 needed=_needed_T(case, prescribed, reached) if len(reached) == len(records) else None,
             ),
             Check(
-                f"distance of a layer from its start times m^α, worst init, at {sampled} sampled steps",
+                f"distance of a layer from its start times m^α, worst init, at {sampled} sampled steps, not bounded in "
+                "between",
                 furthest,
                 float(R),
                 bound_is="R",

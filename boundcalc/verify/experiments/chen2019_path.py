@@ -12,6 +12,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from boundcalc.data import Dataset
 from boundcalc.notation import text
 from boundcalc.train.descent import gradient_descent
 from boundcalc.verify.case import Case
@@ -20,7 +21,6 @@ from boundcalc.verify.experiment import Note, Prescribed
 from boundcalc.verify.experiments.bound_parts import Affine, affine_in, branches, needed
 from boundcalc.verify.experiments.chen2019 import RADIUS_NOTES, NearGoodWeights
 from boundcalc.verify.experiments.common import (
-    engine_of,
     finite_or_none,
     loss_picture,
     measured_steps,
@@ -39,10 +39,16 @@ class GeneralizesAlongPath(NearGoodWeights):
     """Theorem 2.2: for all t ≤ T, error ≤ 2 L_S + Õ(min{…, …}) + O(√(log(1/δ)/n))."""
 
     answers = ("iterations", "error")
+    engines = ("dense", "matrixfree", "infinite")
+
+    def judged(self, case: Case) -> tuple[Dataset, ...]:
+        """The unseen examples, now and then."""
+        return (unseen_examples(case).data,)
 
     def train(self, case: Case, prescribed: Prescribed, trials: Sequence[int], note: Note) -> list[Record]:
         """Full-batch GD; the loss at every step, errors on unseen examples at some."""
-        engine, unseen = engine_of(case, trials), unseen_examples(case)
+        unseen = unseen_examples(case)
+        engine = self.engine(case, prescribed, trials)
         history = gradient_descent(
             engine,
             case.train.y,

@@ -11,8 +11,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from boundcalc.data import Dataset
 from boundcalc.notation import text
 from boundcalc.solving import Solution
+from boundcalc.train.engine import OnlineEngine
 from boundcalc.verify.case import Case
 from boundcalc.verify.checks import Check, Conclusion
 from boundcalc.verify.experiment import Note, Prescribed
@@ -22,6 +24,7 @@ from boundcalc.verify.experiments.online import (
     distance_picture,
     error_checks,
     error_picture,
+    jury,
     online_notes,
     online_steps,
     population_of,
@@ -40,6 +43,15 @@ class RandomIterateGeneralizes(NearGoodWeights):
     defaults: Mapping[str, Fraction] = {"epsilon": DEFAULT_SGD_EPSILON}
 
     answers = ("error",)
+    engines = ("dense", "matrixfree", "infinite")
+
+    def examples_a_step(self, case: Case) -> int:
+        """One."""
+        return 1
+
+    def judged(self, case: Case) -> tuple[Dataset, ...]:
+        """The unseen examples, each by one iterate."""
+        return (jury(case, online_steps(case)).unseen.data,)
 
     def step_count(self, case: Case, solutions: Mapping[str, Solution]) -> int:
         """A step for each example."""
@@ -48,7 +60,9 @@ class RandomIterateGeneralizes(NearGoodWeights):
     def train(self, case: Case, prescribed: Prescribed, trials: Sequence[int], note: Note) -> list[Record]:
         """Online SGD; every iterate is judged."""
         bound = case.statement.with_inputs(**prescribed.found).bound("error")
-        records = train_online(case, prescribed.step_size, trials, note)
+        engine = None if case.engine == "dense" else self.engine(case, prescribed, trials)
+        assert engine is None or isinstance(engine, OnlineEngine)
+        records = train_online(case, prescribed.step_size, trials, note, engine)
         return [Record(r.trial, population_of(r).decide(bound), r.facts, r.series) for r in records]
 
     def conclude(self, case: Case, prescribed: Prescribed, certificates: Records, trained: Records) -> Conclusion:
@@ -83,7 +97,7 @@ class RandomIterateGeneralizes(NearGoodWeights):
             ),
             *error_checks(trained),
             Check(
-                "distance of a layer from its start times m^α, worst init",
+                "distance of a layer from its start times m^α, worst init, at every step",
                 max(scale * float(record.series["distances"].max()) for record in records),
                 float(R),
                 bound_is="R",

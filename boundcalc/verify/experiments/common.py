@@ -16,9 +16,11 @@ from boundcalc.estimate import Estimate
 from boundcalc.estimate.margins import Sampling, gamma_conjugate_kernel, gamma_random_feature
 from boundcalc.solving import Solution
 from boundcalc.symbols import show_fraction
-from boundcalc.train.dense import DenseEngine, peak_bytes
+from boundcalc.train.dense import peak_bytes
+from boundcalc.train.engine import Engine
 from boundcalc.verify.case import Case
 from boundcalc.verify.checks import Line, Picture, Premise
+from boundcalc.verify.engines import EngineName
 from boundcalc.verify.experiment import Note
 from boundcalc.verify.record import Record, Records
 
@@ -39,6 +41,15 @@ class Defaults:
     first_step: str = ""
     dtype: str = "float32"
     widths: tuple[int, ...] = ()
+    engines: tuple[EngineName, ...] = ("dense",)
+
+    def examples_a_step(self, case: Case) -> int:
+        """All of them."""
+        return case.train.n
+
+    def judged(self, case: Case) -> tuple[Dataset, ...]:
+        """None."""
+        return ()
 
     def measure(self, inputs: Mapping[str, Fraction], train: Dataset, seed: int, device: str) -> tuple[Estimate, ...]:
         """Measure nothing."""
@@ -55,18 +66,6 @@ class Defaults:
     def certify(self, case: Case, trials: Sequence[int], note: Note) -> list[Record]:
         """Certify nothing."""
         return []
-
-
-def engine_of(case: Case, trials: Sequence[int]) -> DenseEngine:
-    """The inits, ready to be trained on the training examples."""
-    return DenseEngine(
-        case.network,
-        case.train.X,
-        trials=tuple(trials),
-        seed=case.options.seed,
-        dtype=case.dtype,
-        device=str(case.device),
-    )
 
 
 def measured_steps(steps: int) -> tuple[int, ...]:
@@ -110,9 +109,18 @@ def step_size_of(case: Case, solution: Solution) -> float:
     return eta
 
 
-def zero_one_errors(engine: DenseEngine, dataset: Dataset) -> NDArray[np.float64]:
+def zero_one_errors(engine: Engine, dataset: Dataset) -> NDArray[np.float64]:
     """The number of examples with y f(x) ≤ 0 or undefined, for every init: an output of 0 has learnt nothing."""
-    margins = engine.outputs(dataset.X).double().cpu().numpy() * dataset.y
+    return _wrong(engine.outputs(dataset.X), dataset.y)
+
+
+def training_errors(engine: Engine, train: Dataset) -> NDArray[np.float64]:
+    """`zero_one_errors` on the examples that the engine trains on."""
+    return _wrong(engine.outputs(), train.y)
+
+
+def _wrong(f: torch.Tensor, y: NDArray[np.float64]) -> NDArray[np.float64]:
+    margins = f.double().cpu().numpy() * y
     return np.asarray(np.sum(~(margins > 0), axis=1), dtype=np.float64)
 
 

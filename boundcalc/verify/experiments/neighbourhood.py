@@ -15,17 +15,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-import numpy as np
 import torch
 
+from boundcalc.estimate.gradient_bound import unit_ball_points
 from boundcalc.train.networks import Network, initial_weights
 from boundcalc.verify.experiments.backward import Weights, forward, frobenius
 
 Objective = Callable[[Weights], torch.Tensor]
 """What an ascent makes large: a value for every init, (S,), of its weights alone."""
-
-_RANDOM = 1
-"""What seeds are for, next to the inits' own, which have no such mark."""
 
 _FIRST_STEP = 0.5
 """Length of an ascent's first step in radii; the steps shrink linearly from there to nearly nothing."""
@@ -70,21 +67,11 @@ class Neighbourhood:
         return [start + step * share for start, step, share in zip(centres, moved, _by_layer(shares), strict=True)]
 
     def random(self, number: int, *, boundary: bool) -> list[torch.Tensor]:
-        """Return random weights of W_τ, the `number`-th of every init: layers uniform in their balls or on the spheres.
-
-        A ball of so many dimensions has nearly all of its volume near its sphere, so that the two differ little.
-        """
-        weights = []
-        for layer, start in enumerate(self.start):
-            point = torch.empty_like(start)
-            for position, trial in enumerate(self.trials):
-                seeds = np.random.SeedSequence(self.seed, spawn_key=(trial, _RANDOM, number, layer))
-                generator = np.random.Generator(np.random.SFC64(seeds))
-                drawn = torch.from_numpy(generator.standard_normal(tuple(start.shape[1:])))
-                share = 1.0 if boundary else generator.random() ** (1 / drawn.numel())
-                point[position] = (drawn * (share / drawn.norm())).to(start)
-            weights.append(start + point * self.reach[:, layer, None, None])
-        return weights
+        """Return the `number`-th random weights of W_τ of every init: layers uniform in balls, or on the spheres."""
+        drawn = unit_ball_points(self.start, seed=self.seed, trials=self.trials, number=number, boundary=boundary)
+        return [
+            start + point * share for start, point, share in zip(self.start, drawn, _by_layer(self.reach), strict=True)
+        ]
 
     def path(
         self, X: torch.Tensor, y: torch.Tensor, step_size: float, steps: int

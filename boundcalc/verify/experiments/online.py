@@ -1,7 +1,11 @@
 """What statements on online SGD share: E[L_D^{0-1}(Ŵ)], Ŵ uniform in the iterates W^(0), …, W^(n−1), measured.
 
-Every iterate is judged on some unseen examples, which take turns where they are few: the mean over all is an unbiased
-estimate with an exact interval (`mean_error`). Besides, each step's own example is one that its iterate has not seen.
+Each of J unseen examples is asked of one iterate, drawn at random: the j-th uniformly from the j-th of J equal parts of
+the steps. So the judgements are independent, their mean is an unbiased estimate of that error, and its exact interval
+(`mean_error`) is as narrow as if every example had been asked of every iterate: the examples are what limits it. Where
+there are as many of them as steps, every iterate is judged.
+
+Besides, each step's own example is one that its iterate has not seen.
 """
 
 from __future__ import annotations
@@ -10,24 +14,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from boundcalc.errors import InputError
-from boundcalc.train.dense import DenseEngine, peak_bytes
-from boundcalc.train.sgd import online_descent, sample_orders
+from boundcalc.train import sgd
+from boundcalc.train.engine import OnlineEngine
+from boundcalc.train.sgd import Judges, online_descent, sample_orders
 from boundcalc.verify.case import Case
 from boundcalc.verify.checks import Check, Line, Picture
+from boundcalc.verify.engines import dense_engine_of
 from boundcalc.verify.experiment import Note
-from boundcalc.verify.experiments.common import measured_steps
 from boundcalc.verify.experiments.population import PopulationError, Unseen, mean_error, unseen_examples
 from boundcalc.verify.record import Record, Records
 
-EXAMPLES_AN_ITERATE = 8
-"""On how many unseen examples every iterate is judged; fewer would take hardly less time: that of a step or two."""
+JUDGEMENTS_A_STEP = 1
+"""The most judgements for each step. There are so many unseen examples only where the data's law is known: then more
+judgements narrow the interval, with the square root of their number, and take time in proportion."""
 
-_MOST_ENTRIES = 2**27  # 1 GiB of fresh examples
-_STREAM = 2**32 - 11  # marks the seed of the order of held-out examples; larger than any trial number
+_STREAM = 2**32 - 11  # marks the seed of which example is asked of which iterate; larger than any trial number
 
 OWN_ORDERS = "Each init takes the training examples in a random order of its own, once; step t takes one example."
 
@@ -35,39 +39,48 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Turns:
-    """Unseen examples in blocks of equal size: iterate t is judged on block t mod their number."""
+class Jury:
+    """Unseen examples, the j-th of which is asked of the j-th in `iterates`, (J,), which do not decrease."""
 
     unseen: Unseen
-    size: int
-    blocks: int
-    steps: int
+    iterates: NDArray[np.int64]
 
     @property
-    def examples(self) -> int:
-        """How many examples are used."""
-        return self.size * self.blocks
+    def size(self) -> int:
+        """How many judgements there are."""
+        return len(self.iterates)
 
     @property
-    def weight(self) -> float:
-        """The most that one example can add to the mean error: it is asked about ⌈steps/blocks⌉ iterates at most."""
-        return -(-self.steps // self.blocks) / (self.steps * self.size)
+    def judges(self) -> Judges:
+        """For `online_descent`."""
+        data = self.unseen.data
+        return Judges(data.X, data.y, np.arange(self.size, dtype=np.int64)[:, None], self.iterates)
+
+    def error(self, mean: float, intervals: int) -> PopulationError:
+        """The error of an iterate at random behind a mean of the judgements."""
+        return mean_error(mean, self.size, 1 / self.size, intervals)
+
+    def resolution(self, intervals: int) -> float:
+        """To within how much that error is known, where that is worst: at 1/2."""
+        found = self.error(0.5, intervals)
+        return float(found.upper - found.lower) / 2
 
 
-def turns(case: Case, steps: int) -> Turns:
-    """How the iterates W^(0), …, W^(steps−1) take turns on the unseen examples; fresh ones are asked about one each.
+def jury(case: Case, steps: int) -> Jury:
+    """Who judges the iterates W^(0), …, W^(steps−1): fresh examples, or those held out, in a random order.
 
-    Held-out ones are put into a random order first: data is often sorted by class.
+    Data is often sorted by class. The j-th of J judgements is of the iterate ⌊s⌋ for s uniform in [j, j + 1)·steps/J:
+    of each iterate with the same probability, all judgements together.
     """
-    most = EXAMPLES_AN_ITERATE * steps
-    unseen = unseen_examples(case, most if most * case.train.d <= _MOST_ENTRIES else steps)
-    if unseen.fresh:
-        return Turns(unseen, unseen.data.n // steps, steps, steps)
+    most = JUDGEMENTS_A_STEP * steps
+    unseen = unseen_examples(case, most)
     seeds = np.random.SeedSequence(case.options.seed, spawn_key=(_STREAM,))
-    order = np.random.Generator(np.random.PCG64(seeds)).permutation(unseen.data.n)
-    blocks = min(max(unseen.data.n // EXAMPLES_AN_ITERATE, 1), steps)
-    size = min(unseen.data.n // blocks, EXAMPLES_AN_ITERATE)
-    return Turns(Unseen(unseen.data.subset(order, unseen.data.name), False), size, blocks, steps)
+    random = np.random.Generator(np.random.PCG64(seeds))
+    if not unseen.fresh:
+        unseen = Unseen(unseen.data.subset(random.permutation(unseen.data.n), unseen.data.name), False)
+    size = min(unseen.data.n, most)
+    places = (np.arange(size) + random.random(size)) * (steps / size)
+    return Jury(unseen, np.minimum(places.astype(np.int64), steps - 1))
 
 
 def online_steps(case: Case) -> int:
@@ -85,61 +98,47 @@ def online_steps(case: Case) -> int:
 
 
 def online_bytes(case: Case, trials: int) -> int:
-    """The memory that online SGD takes: weights, and the activations of one block."""
-    return peak_bytes(case.network, EXAMPLES_AN_ITERATE, trials, case.dtype)
+    """The memory that online SGD takes."""
+    return sgd.online_bytes(case.network, trials, JUDGEMENTS_A_STEP, case.dtype)
 
 
-def train_online(case: Case, step_size: float, trials: Sequence[int], note: Note) -> list[Record]:
+def train_online(
+    case: Case, step_size: float, trials: Sequence[int], note: Note, engine: OnlineEngine | None = None
+) -> list[Record]:
     """Train these inits by online SGD and measure; the records' success is not settled yet.
 
-    Facts: mean_error and its interval over all n iterates (an iterate that was not reached counts as anything from 0 to
-    1), next_example_error. Series: error, of each iterate on its block; next_error, 1 where the step's own example was
-    an error; distance_steps, distances.
+    engine: that holds them at their start; the dense one unless it is given.
+
+    Facts: mean_error and its interval over all n iterates (one that was not reached counts as anything from 0 to 1),
+    next_example_error. Series: error, of each judgement, and judged_at, of which iterate it is; next_error, 1 where the
+    step's own example was an error; distances, of the layer furthest from its start, at W^(0) and after each step.
     """
     steps, n = online_steps(case), case.train.n
-    order = turns(case, steps)
-    used = order.unseen.data.X[: order.examples], order.unseen.data.y[: order.examples]
-    engine = DenseEngine(
-        case.network,
-        used[0][: order.size],
-        trials=tuple(trials),
-        seed=case.options.seed,
-        dtype=case.dtype,
-        device=str(case.device),
-    )
-    X, y = (torch.from_numpy(np.array(part)).to(engine.device, engine.dtype) for part in used)
-    wrong = torch.empty((steps, len(trials)), dtype=torch.float64, device=engine.device)
-
-    def judge(t: int) -> None:
-        block = slice(t % order.blocks * order.size, (t % order.blocks + 1) * order.size)
-        wrong[t] = (~(y[block] * engine.outputs(X[block]) > 0)).sum(dim=1)
-        note(t + 1)
-
+    judging = jury(case, steps)
     history = online_descent(
-        engine,
+        engine or dense_engine_of(case, trials, examples=1),
         case.train.X,
         case.train.y,
         sample_orders(n, trials=trials, seed=case.options.seed)[:, :steps],
         step_size=step_size,
-        distance_steps=tuple(t for t in measured_steps(steps) if t < steps),
-        on_iterate=judge,
+        judges=judging.judges,
+        on_step=note,
     )
-    errors = wrong.t().cpu().numpy() / order.size
+    share = steps / n
     records = []
     for i, trial in enumerate(trials):
-        found = mean_error(float(errors[i].mean()), order.examples, order.weight, case.trials)
-        lower, upper = float(found.lower) * steps / n, (float(found.upper) * steps + n - steps) / n
-        missed = (~(history.margins[i] > 0)).astype(np.float64)
+        wrong, missed = (~(margins > 0) for margins in (history.judged[i, :, 0], history.margins[i]))
+        found = judging.error(float(wrong.mean()), case.trials)
         facts = {
             "mean_error": float(found.measured),
-            "mean_error_interval": [lower, upper],
+            "mean_error_interval": [float(found.lower) * share, float(found.upper) * share + 1 - share],
             "next_example_error": float(missed.mean()),
-            "last_tenth_error": float(errors[i][-max(steps // 10, 1) :].mean()),
+            "last_tenth_error": float(wrong[-max(judging.size // 10, 1) :].mean()),
         }
         series = {
-            "error": errors[i],
-            "next_error": missed,
-            "distance_steps": history.distance_steps.astype(np.float64),
+            "error": wrong.astype(np.float64),
+            "judged_at": judging.iterates.astype(np.float64),
+            "next_error": missed.astype(np.float64),
             "distances": history.distances[i].max(axis=1),
         }
         records.append(Record(trial, None, facts, series))
@@ -170,37 +169,41 @@ def error_checks(trained: Records) -> tuple[Check, ...]:
 def online_notes(case: Case) -> tuple[str, ...]:
     """How errors were measured."""
     steps = online_steps(case)
-    order = turns(case, steps)
+    judging = jury(case, steps)
     cut_short = (
         []
         if steps == case.train.n
         else [f"Only {steps} of n = {case.train.n} steps were taken: the intervals allow the other iterates any error."]
     )
-    which = "of its own" if order.blocks == steps else f"{order.examples} of them taking turns"
+    which = "each" if judging.size == steps else "drawn at random, one from each of as many equal parts"
     return (
-        order.unseen.note,
-        f"Every iterate is judged on {order.size} of these, {which}; the interval of the mean over iterates is by "
-        "Bentkus' inequality.",
+        judging.unseen.note,
+        f"Each of {judging.size} unseen examples is asked of one of the {steps} iterates, {which}: an unbiased "
+        "estimate of the mean over all of them. Its interval, by Bentkus' inequality, is "
+        f"±{judging.resolution(case.trials):.2g} where it is widest: an error nearer to its bound than that may be "
+        "undecided.",
         OWN_ORDERS,
         *cut_short,
     )
 
 
 def error_picture(trained: Records, levels: tuple[tuple[str, float], ...]) -> Picture:
-    """The mean error of the iterates up to each, of every init, beside bounds on the mean over all."""
+    """The mean of the judgements up to each, of every init, beside bounds on the mean over all."""
     lines = []
     for record in trained.values():
-        t = np.arange(1, record.series["error"].size + 1, dtype=np.float64)
-        lines.append(Line(f"init {record.trial}", t, np.cumsum(record.series["error"]) / t))
+        judgements = record.series["error"]
+        means = np.cumsum(judgements) / np.arange(1, judgements.size + 1)
+        lines.append(Line(f"init {record.trial}", record.series["judged_at"] + 1, means))
     return Picture(
         "error", "iterates", "mean population 0-1 error of the iterates so far", tuple(lines), levels=levels, log_y=True
     )
 
 
 def distance_picture(trained: Records, scale: float, unit: str) -> Picture:
-    """The distance of the layer that is furthest from its start, times `scale`, at some steps."""
-    lines = tuple(
-        Line(f"init {record.trial}", record.series["distance_steps"] + 1, scale * record.series["distances"])
-        for record in trained.values()
-    )
-    return Picture("distance", "step t + 1", f"max over layers of ‖W_l(t) − W_l(0)‖ · {unit}", lines)
+    """The distance of the layer that is furthest from its start, times `scale`, at every step."""
+    lines = []
+    for record in trained.values():
+        distances = record.series["distances"]
+        t = np.arange(1, distances.size + 1, dtype=np.float64)
+        lines.append(Line(f"init {record.trial}", t, scale * distances))
+    return Picture("distance", "step t + 1", f"max over layers of ‖W_l(t) − W_l(0)‖ · {unit}", tuple(lines))

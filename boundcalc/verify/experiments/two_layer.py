@@ -25,28 +25,27 @@ from boundcalc.estimate.spectrum import lambda_0
 from boundcalc.notation import bound_text
 from boundcalc.solving import Solution
 from boundcalc.symbols import show_fraction
-from boundcalc.train.dense import DenseEngine
 from boundcalc.train.descent import LOGISTIC, SQUARE, gradient_descent
+from boundcalc.train.engine import Engine
 from boundcalc.train.networks import Network, two_layer
 from boundcalc.verify.case import Case
 from boundcalc.verify.checks import Check, Conclusion, Line, Picture, Premise
+from boundcalc.verify.engines import dense_engine_of, engine_of
 from boundcalc.verify.experiment import Note, Prescribed
 from boundcalc.verify.experiments.common import (
+    MARGIN_CONFIDENCE,
     Defaults,
     assumption_premise,
     data_premises,
-    engine_of,
     finite_or_none,
     measured_steps,
     shown_positive,
     step_size_of,
     steps_of,
+    training_errors,
     zero_one_errors,
 )
 from boundcalc.verify.record import Record, Records
-
-MARGIN_CONFIDENCE = 1 - 1e-6
-"""Of the bracket of γ: so near to 1 that the interval over the inits is not disturbed."""
 
 AVERAGE_EPSILON = Fraction(1, 2)
 """ji2020's default ε: below log 2, the loss of the zero function, and large enough to train to in minutes."""
@@ -134,7 +133,7 @@ class SmallAverageLoss(TwoLayer):
         A step moves a neuron by η m^(−1/2) E_S(W(t)) at most, since ‖x_i‖ = 1: so much may be added between steps at
         which distances are measured.
         """
-        engine = engine_of(case, trials)
+        engine = dense_engine_of(case, trials)
         target, limit, T = case.number("epsilon"), case.statement.bound("dist"), prescribed.steps
         due = np.array(sorted({0, *(t for t in measured_steps(T - 1) if t < T)}))
         history = gradient_descent(
@@ -272,6 +271,11 @@ class LinearRate(TwoLayer):
     first_step = "first_step_reached"
     scales_steps = "C_eta"
     dtype = "float64"
+    engines = ("dense", "infinite")
+
+    def judged(self, case: Case) -> tuple[Dataset, ...]:
+        """The held-out examples, at the end."""
+        return (case.test,)
 
     def estimate(self, train: Dataset, seed: int, device: str) -> Estimate:
         """The least eigenvalue λ₀ of H^∞."""
@@ -293,15 +297,16 @@ class LinearRate(TwoLayer):
 
     def train(self, case: Case, prescribed: Prescribed, trials: Sequence[int], note: Note) -> list[Record]:
         """Full-batch GD on the square loss; every step's loss is compared with the statement's bound."""
-        engine = engine_of(case, trials)
         N = prescribed.steps
+        engine = engine_of(case, trials, N, self.judged(case))
         history = gradient_descent(
             engine, case.train.y, loss=SQUARE, step_size=prescribed.step_size, iterations=N, on_step=note
         )
         t = np.arange(1, N + 1)
         bound = _log_ratio_bound(case, prescribed.step_size, t)
         # What rounding errors of the outputs come to, as a share of the residuals at the start.
-        unit = ROUNDINGS * (case.width + case.train.d) * torch.finfo(case.dtype).eps
+        terms = case.train.n if case.engine == "infinite" else case.width + case.train.d
+        unit = ROUNDINGS * terms * torch.finfo(case.dtype).eps
         counted = _errors(engine, case)
         whole = _asked(case, prescribed.solutions["iterations"]) <= N
         curve = _curve_steps(N + 1)
@@ -439,10 +444,12 @@ def _bounds(case: Case, solution: Solution) -> str:
     return "; ".join(bound_text(bound) for bound in solution.bounds)
 
 
-def _errors(engine: DenseEngine, case: Case) -> dict[str, Array]:
+def _errors(engine: Engine, case: Case) -> dict[str, Array]:
     """0-1 errors at the end."""
-    parts = {"train_error": case.train, "held_out_error": case.test}
-    return {name: zero_one_errors(engine, part) / part.n for name, part in parts.items()}
+    return {
+        "train_error": training_errors(engine, case.train) / case.train.n,
+        "held_out_error": zero_one_errors(engine, case.test) / case.test.n,
+    }
 
 
 def _error_checks(records: Sequence[Record]) -> tuple[Check, ...]:

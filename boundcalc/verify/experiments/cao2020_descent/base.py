@@ -19,19 +19,20 @@ from boundcalc.constants import ConstantUse
 from boundcalc.data import Dataset
 from boundcalc.solving import Solution
 from boundcalc.symbols import show_fraction
-from boundcalc.train.dense import DenseEngine
 from boundcalc.train.descent import gradient_descent
+from boundcalc.train.engine import Engine
 from boundcalc.train.networks import Network, he_relu
 from boundcalc.verify.case import Case
 from boundcalc.verify.checks import Line, Picture, Premise
+from boundcalc.verify.engines import engine_of
 from boundcalc.verify.experiment import Note, Prescribed
 from boundcalc.verify.experiments.common import (
     Defaults,
     data_premises,
-    engine_of,
     finite_or_none,
     measured_steps,
     step_size_of,
+    training_errors,
     zero_one_errors,
 )
 from boundcalc.verify.experiments.population import unseen_examples
@@ -136,13 +137,18 @@ class Descends(Defaults):
         solutions = {name: _credited(statement.solve(name), chosen) for name in names}
         return Prescribed(found, solutions, steps, step_size_of(case, solutions["step-size"]))
 
-    def looks(self, case: Case, engine: DenseEngine, unseen: Dataset) -> Mapping[str, Array]:
+    def judged(self, case: Case) -> tuple[Dataset, ...]:
+        """The unseen examples, now and then."""
+        return (unseen_examples(case).data,)
+
+    def looks(self, case: Case, engine: Engine, unseen: Dataset) -> Mapping[str, Array]:
         """What is measured at some iterates, (S,) by name: numbers of errors."""
-        return {"wrong": zero_one_errors(engine, unseen), "wrong_in_training": zero_one_errors(engine, case.train)}
+        return {"wrong": zero_one_errors(engine, unseen), "wrong_in_training": training_errors(engine, case.train)}
 
     def descend(self, case: Case, prescribed: Prescribed, trials: Sequence[int], note: Note) -> Course:
         """Full-batch gradient descent; E_S at every iterate, the rest at some."""
-        engine, unseen = engine_of(case, trials), unseen_examples(case).data
+        unseen = unseen_examples(case).data
+        engine = engine_of(case, trials, prescribed.steps, self.judged(case))
         history = gradient_descent(
             engine,
             case.train.y,

@@ -14,7 +14,7 @@ from boundcalc.data import Dataset
 from boundcalc.errors import InputError
 from boundcalc.estimate.gradient_bound import GradientBound, Search, gradient_bound, gradient_ratio, search_bytes
 from boundcalc.symbols import show_fraction
-from boundcalc.train.dense import DenseEngine
+from boundcalc.train.engine import Engine, RestorableEngine
 from boundcalc.train.networks import initial_weights
 from boundcalc.verify.case import Case
 from boundcalc.verify.checks import Check, Premise
@@ -101,8 +101,9 @@ class UnderGradientBound(Descends):
         )
         return self.prescribed(case, statement.with_constant(chosen), {} if given else {"B": B}, (chosen,))
 
-    def looks(self, case: Case, engine: DenseEngine, unseen: Dataset) -> Mapping[str, Array]:
+    def looks(self, case: Case, engine: Engine, unseen: Dataset) -> Mapping[str, Array]:
         """The ratio of (3.1) too; in float64, as the search has it, one init at a time."""
+        assert isinstance(engine, RestorableEngine)
         x, y = (torch.tensor(part, dtype=torch.float64, device=case.device) for part in (case.train.X, case.train.y))
         ratios = [
             float(gradient_ratio([layer[i : i + 1].double() for layer in engine.weights], x, y))

@@ -15,7 +15,6 @@ import numpy as np
 
 from boundcalc.data import Dataset
 from boundcalc.estimate import Estimate
-from boundcalc.estimate.margins import Sampling, gamma_conjugate_kernel, gamma_random_feature
 from boundcalc.notation import text
 from boundcalc.verify.case import Case
 from boundcalc.verify.checks import Check, Conclusion, Premise
@@ -31,13 +30,15 @@ from boundcalc.verify.experiments.cao2020_descent.base import (
     surrogate_picture,
 )
 from boundcalc.verify.experiments.cao2020_descent.bound import BOUND_NOTE, UnderGradientBound, ratio_checks
-from boundcalc.verify.experiments.common import assumption_premise, finite_or_none, shown_positive
+from boundcalc.verify.experiments.common import (
+    assumption_premise,
+    finite_or_none,
+    separating_margin,
+    shown_positive,
+)
 from boundcalc.verify.experiments.population import ONE_SAMPLE, population_error
 from boundcalc.verify.record import Record, Records
 from boundcalc.verify.statement import Statement
-
-MARGIN_CONFIDENCE = 1 - 1e-6
-"""Of the bracket of γ: so near to 1 that the interval over the inits is not disturbed."""
 
 
 class ErrorAtBest(Descends):
@@ -118,6 +119,7 @@ class LearnsSeparable(ErrorAtBest):
     estimate: the name of what measures γ.
     """
 
+    engines = ("dense", "matrixfree", "infinite")
     takes = ("epsilon", "L", "gamma")
     found = frozenset({"gamma"})
 
@@ -130,12 +132,7 @@ class LearnsSeparable(ErrorAtBest):
         Raises:
             InputError: it is not shown to be positive, and nobody gave a value.
         """
-        if self.estimate == "gamma_conjugate_kernel":
-            found = gamma_conjugate_kernel(train.X, train.y, int(inputs["L"]) - 1, device=device)
-        else:
-            sampling = Sampling(seed=seed, confidence=MARGIN_CONFIDENCE)
-            found = gamma_random_feature(train.X, train.y, sampling, device=device)
-        return (shown_positive(found, inputs, train),)
+        return (shown_positive(separating_margin(self.estimate, inputs, train, seed, device), inputs, train),)
 
     def conclude(self, case: Case, prescribed: Prescribed, certificates: Records, trained: Records) -> Conclusion:
         """Success is an error at k* of at most ε."""

@@ -87,7 +87,8 @@ class ReachesSurrogate(UnderGradientBound):
                 series_picture("ratio", records, "ratio", "‖∇_{W_L} L_S‖_F / (√m E_S)", {f"B = {B:.4g}": B}),
             ),
             notes=(
-                f"{stayed} of {len(records)} inits stayed in W_τ, {reached} reached E_S ≤ {epsilon:g}.",
+                f"{stayed} of {len(records)} inits stayed in W_τ at the measured iterates, {reached} reached "
+                f"E_S ≤ {epsilon:g}.",
                 BOUND_NOTE,
                 *run_notes(case, prescribed),
             ),
@@ -104,8 +105,9 @@ def _checks(statement: Statement, epsilon: float, records: Sequence[Record], who
     last = math.inf if None in first else float(max(first))
     furthest = max(float(np.nan_to_num(record.series["furthest"], nan=math.inf).max()) for record in records)
     K, sampled = statement.bound_on("K").expr, records[0].series["at"].size
+    where = f"at {sampled} iterates, not bounded in between"
     checks = [
-        _moved(statement, f"(i) distance of a layer from its start, worst init, at {sampled} iterates", furthest, True),
+        _moved(statement, f"(i) distance of a layer from its start, worst init, {where}", furthest, True),
         Check(
             "(ii) least surrogate error E_S, worst init",
             max(float(record.series["surrogate"].min()) for record in records),

@@ -19,13 +19,13 @@ from boundcalc.symbols import show_fraction
 from boundcalc.train.devices import available_bytes
 from boundcalc.train.networks import Network, he_relu
 from boundcalc.verify.case import DEFAULT_WIDTH, Case
-from boundcalc.verify.checks import Premise
+from boundcalc.verify.checks import Line, Picture, Premise
 from boundcalc.verify.experiment import Note, Prescribed
 from boundcalc.verify.experiments.backward import Weights
 from boundcalc.verify.experiments.cao2020_descent.base import DEFAULT_DEPTH
 from boundcalc.verify.experiments.common import Defaults, data_premises, measured_steps
 from boundcalc.verify.experiments.neighbourhood import Neighbourhood, Objective, around, least_radius, search_bytes
-from boundcalc.verify.record import Records
+from boundcalc.verify.record import Record, Records
 from boundcalc.verify.statement import Statement, linear_in
 
 Array = NDArray[np.float64]
@@ -291,6 +291,14 @@ def paired_points(case: Case, prescribed: Prescribed, near: Neighbourhood) -> It
         following = near.random(number, boundary=number % 2 == 0)
         yield Sample("random", [*random, *following], everywhere)
         random = following
+
+
+def along_descent(
+    name: str, records: Sequence[Record], series: str, what: str, levels: tuple[tuple[str, float], ...] = ()
+) -> Picture:
+    """One of the series of every init at the steps of gradient descent, beside some levels."""
+    lines = tuple(Line(f"init {record.trial}", record.series["t"] + 1, record.series[series]) for record in records)
+    return Picture(name, "step t + 1 of gradient descent inside W_τ", what, lines, levels=levels)
 
 
 def most_points(case: Case, prescribed: Prescribed, searches: int) -> int:

@@ -19,7 +19,7 @@ from boundcalc.estimate.gradient_bound import Search, gradient_bound
 from boundcalc.estimate.gradient_bound import search_bytes as descent_bytes
 from boundcalc.train.devices import full_precision
 from boundcalc.verify.case import Case
-from boundcalc.verify.checks import Check, Conclusion, Line, Picture
+from boundcalc.verify.checks import Check, Conclusion, Picture
 from boundcalc.verify.experiment import Note, Prescribed
 from boundcalc.verify.experiments.backward import Weights, forward, frobenius
 from boundcalc.verify.experiments.cao2020_near_init.base import (
@@ -27,6 +27,7 @@ from boundcalc.verify.experiments.cao2020_near_init.base import (
     NearInitialization,
     Sample,
     Sampled,
+    along_descent,
     explore,
     inputs_of,
     single_points,
@@ -125,7 +126,10 @@ class GradientsAbove(NearInitialization):
             premises=self.premises(case),
             checks=checks,
             pictures=(
-                _along_descent(records, "max over l of ‖∇_(W_l) L_S‖_F / E_S", "bound: C_G √m", bounds["G_S"]),
+                along_descent(
+                    "along descent", records, "ratio", "max over l of ‖∇_(W_l) L_S‖_F / E_S",
+                    (("bound: C_G √m", bounds["G_S"]),),
+                ),
                 Picture(
                     "C_J", "C_J that would just do", "inits",
                     histogram=np.array([r.facts["C_J_needed"] for r in records]), log_x=False,
@@ -243,11 +247,6 @@ class GradientBelow(NearInitialization):
                 "smaller C_B.",
             ),
         )  # fmt: skip
-
-
-def _along_descent(records: Sequence[Record], name: str, level: str, bound: float) -> Picture:
-    lines = tuple(Line(f"init {r.trial}", r.series["t"] + 1, r.series["ratio"]) for r in records)
-    return Picture("along descent", "step t + 1 of gradient descent inside W_τ", name, lines, levels=((level, bound),))
 
 
 GRADIENTS_ABOVE = GradientsAbove()

@@ -18,7 +18,7 @@ from boundcalc.constants import ConstantPolicy
 from boundcalc.estimate.norms import spectral_norm_bounds
 from boundcalc.train.devices import full_precision
 from boundcalc.verify.case import Case
-from boundcalc.verify.checks import Check, Conclusion, Line, Picture
+from boundcalc.verify.checks import Check, Conclusion, Picture
 from boundcalc.verify.experiment import Note, Prescribed
 from boundcalc.verify.experiments.backward import Weights, forward
 from boundcalc.verify.experiments.cao2020_near_init.base import (
@@ -26,6 +26,7 @@ from boundcalc.verify.experiments.cao2020_near_init.base import (
     NearInitialization,
     Sample,
     Sampled,
+    along_descent,
     bound_values,
     explore,
     inputs_of,
@@ -224,8 +225,8 @@ class Linearity(NearInitialization):
             premises=self.premises(case),
             checks=checks,
             pictures=(
-                _along_descent(records, "C_lin", "C_lin that one step of gradient descent needs"),
-                _along_descent(records, "C_both", "C_drift = C_curvature that one step needs"),
+                along_descent("C_lin", records, "C_lin", "C_lin that one step of gradient descent needs"),
+                along_descent("C_both", records, "C_both", "C_drift = C_curvature that one step needs"),
                 Picture(
                     "C_lin over inits", "C_lin that would just do", "inits",
                     histogram=np.array([r.facts["C_lin_needed"] for r in records]), log_x=False,
@@ -289,8 +290,3 @@ def _both(decisions: Sequence[bool | None]) -> bool | None:
     if False in decisions:
         return False
     return None if None in decisions else True
-
-
-def _along_descent(records: Sequence[Record], constant: str, name: str) -> Picture:
-    lines = tuple(Line(f"init {r.trial}", r.series["t"], r.series[constant]) for r in records)
-    return Picture(constant, "step t of gradient descent inside W_τ", name, lines)

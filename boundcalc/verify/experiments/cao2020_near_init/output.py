@@ -11,9 +11,9 @@ import torch
 from boundcalc.train.devices import full_precision
 from boundcalc.verify.case import Case
 from boundcalc.verify.checks import Check, Conclusion, Picture
+from boundcalc.verify.engines import dense_engine_of
 from boundcalc.verify.experiment import Note, Prescribed
 from boundcalc.verify.experiments.cao2020_near_init.base import NearInitialization
-from boundcalc.verify.experiments.common import engine_of
 from boundcalc.verify.record import Record, Records
 
 
@@ -34,7 +34,7 @@ class OutputAtInitialization(NearInitialization):
     def train(self, case: Case, prescribed: Prescribed, trials: Sequence[int], note: Note) -> list[Record]:
         """The outputs on the training inputs."""
         with torch.no_grad(), full_precision(case.device, case.dtype):
-            outputs = engine_of(case, trials).outputs().abs().double().cpu().numpy()
+            outputs = dense_engine_of(case, trials).outputs().abs().double().cpu().numpy()
         statement = case.statement
         bound = statement.bound("f_0")
         records = []

@@ -1,0 +1,526 @@
+"""What a verification's report says, from its report.json alone; one run, or several side by side."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from boundcalc.constants import Notation
+from boundcalc.errors import InputError
+from boundcalc.report.document import (
+    Block,
+    Bullets,
+    Code,
+    Command,
+    Document,
+    Formula,
+    Inline,
+    Mark,
+    Paragraph,
+    Pictures,
+    Section,
+    Table,
+    Text,
+    Tone,
+    joined,
+    number,
+    pieces,
+    plain,
+)
+from boundcalc.report.figures import intervals_facts, overlaid
+from boundcalc.symbols import VOCABULARY
+
+Facts = Mapping[str, Any]
+
+_TONES: Mapping[str, Tone] = {"supported": "good", "refuted at these constants": "bad", "premise unmet": "bad"}
+
+_OWN = ("success", "constants", "terms of the bound")
+"""Pictures that have a section of their own."""
+
+_NOTATIONS = {notation.__name__.lstrip("_"): notation.text_name for notation in Notation.__subclasses__()}
+
+_MOST = 12
+"""So many runs fit side by side."""
+
+_WHAT_A_VERDICT_SAYS = (
+    "A theorem says: there are constants such that, with probability at least 1 − δ, the guarantee holds. A verdict is "
+    "about the constants in use, this data and this width; “supported” is no proof, and a failure at other constants "
+    "refutes nothing."
+)
+_SLACK = "Slack is bound over measured value, or the inverse where the bound is one from below: above 1 there is room."
+_PROBED = (
+    "Success beyond a sufficient condition is slack, and failure short of it refutes nothing; neither enters the "
+    "verdict."
+)
+_CONSTANTS = (
+    "A statement hides its constants. “In use” is the value the run was made at; “would just do” is the one at which "
+    "the bound equals what was measured, in the worst init."
+)
+
+
+def verification_document(facts: Facts) -> Document:
+    """The report of one run."""
+    sections = (
+        ("The statement", _statement),
+        ("Success probability", _success),
+        ("Both sides of what is prescribed", _probes),
+        ("Premises", _premises),
+        ("Prescribed, and run", _prescribed),
+        ("Measured against the bounds", _checks),
+        ("Hidden constants", _constants),
+        ("To weigh these numbers", _notes),
+        ("Inputs", _inputs),
+        ("Every init", _inits),
+        ("To reproduce it", _reproduce),
+    )
+    built = ((title, tuple(blocks(facts))) for title, blocks in sections)
+    return Document(
+        f"{facts['theorem']}: {facts['verdict']}",
+        (facts["sentence"], _sentence(facts["width_sentence"])),
+        _TONES.get(facts["verdict"], "open"),
+        tuple(Section(title, blocks) for title, blocks in built if blocks),
+    )
+
+
+def _sentence(line: str) -> str:
+    return f"{_capital(line)}."
+
+
+def _capital(line: str) -> str:
+    return line[:1].upper() + line[1:]
+
+
+def _statement(facts: Facts) -> Iterator[Block]:
+    statement = facts["statement"]
+    yield Paragraph(
+        (
+            _capital(statement["title"]),
+            f" ({facts['source']}; {statement['provenance']}).",
+        )
+    )
+    rows: list[tuple[Text, ...]] = [(name, shown) for name, shown in statement["setting"].items()]
+    rows += [("hypothesis", f"{one['name']}: {one['statement']}") for one in statement["hypotheses"]]
+    rows += [(bound["kind"], _bound(bound)) for bound in statement["bounds"]]
+    rows += [("note", note) for note in statement["notes"]]
+    yield Table(("", "as the paper has it"), tuple(rows))
+
+
+def _bound(bound: Facts) -> Text:
+    parts: list[Inline] = [Formula(bound["latex"], bound["text"])]
+    probability = bound.get("probability")
+    if probability:
+        shown = Formula(probability["latex"], probability["text"])
+        parts += [", with probability at least ", shown, f" over the {probability['over']}"]
+    remarks = [remark for remark in (bound["note"], bound["provenance"]) if remark]
+    return tuple(parts + ([f" ({'; '.join(remarks)})"] if remarks else []))
+
+
+def _success(facts: Facts) -> Iterator[Block]:
+    low, high = facts["interval"]
+    undecided = f" ({facts['undecided']} undecided)" if facts["undecided"] else ""
+    yield Paragraph(
+        f"{facts['successes']} of {facts['trials']} inits {facts['success']}{undecided}. The "
+        f"{_percent(facts['confidence'])} interval of the success probability is [{low:.4f}, {high:.4f}] "
+        f"({facts['interval_is']}); the statement asserts at least {facts['required']:g}."
+    )
+    yield Pictures(tuple(figure for figure in facts["figures"] if figure["name"] == "success"))
+
+
+def _probes(facts: Facts) -> Iterator[Block]:
+    if facts["probes"]:
+        yield Table(
+            ("quantity", "multiplied by", "to", "inits that succeeded", "95 % interval"),
+            tuple(map(_probe, facts["probes"])),
+        )
+        yield Paragraph(_PROBED)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:g} %"
+
+
+def _probe(probe: Facts) -> tuple[Text, ...]:
+    name: Text = (f"{probe['quantity'] or 'prescription'} ", _symbol(probe["symbol"]))
+    if probe["problem"]:
+        return name, number(probe["factor"]), probe["value"], f"could not be run: {probe['problem']}", "–"
+    undecided = f" ({probe['undecided']} undecided)" if probe["undecided"] else ""
+    low, high = probe["interval"]
+    done = f"{probe['successes']} of {probe['trials']}{undecided}"
+    return name, number(probe["factor"]), _text_number(probe["value"]), done, f"[{low:.3f}, {high:.3f}]"
+
+
+def _text_number(value: str) -> Inline:
+    try:
+        return number(float(value) if "." in value or "e" in value else int(value))
+    except ValueError:  # words, or a factor such as 3×
+        return value
+
+
+def _symbol(name: str) -> Formula:
+    entry = VOCABULARY[name]
+    return Formula(entry.latex, entry.text)
+
+
+def _premises(facts: Facts) -> Iterator[Block]:
+    yield Table(
+        ("premise", "met", "evidence"),
+        tuple((premise["name"], _met(premise), premise["evidence"]) for premise in facts["premises"]),
+    )
+    if not all(premise["certified"] for premise in facts["premises"]):
+        yield Paragraph(
+            "“Not certified”: nothing contradicts it, and nothing proves it either; then nothing that happens "
+            "afterwards can refute the statement."
+        )
+
+
+def _met(premise: Facts) -> Mark:
+    if not premise["met"]:
+        return Mark("not met", False)
+    return Mark("certified", True) if premise["certified"] else Mark("met, not certified", None)
+
+
+def _prescribed(facts: Facts) -> Iterator[Block]:
+    run = facts["run"]
+    ran = {
+        "width": run["width"],
+        "step-size": run["step_size"],
+        "iterations": run["iterations"],
+        "samples": facts["data"]["train"],
+    }
+    rows = []
+    for name, value in facts["prescribed"].items():
+        written = zip(facts["formulas_latex"][name], facts["formulas"][name], strict=True)
+        formulas = joined([Formula(latex, text) for latex, text in written])
+        rows.append((name, formulas, "none" if value is None else number(_float(value), 6), number(ran.get(name), 6)))
+    for name in ("width", "step-size", "iterations"):
+        if name not in facts["prescribed"]:
+            rows.append((name, "–", "not prescribed", number(ran[name])))
+    yield Table(("quantity", "formula", "prescribed", "run"), tuple(rows))
+
+
+def _float(value: float | str) -> float | str:
+    """A number that came as text, where it is one that a float holds."""
+    if isinstance(value, str):
+        try:
+            found = float(value)
+        except ValueError:
+            return value
+        return found if 0 < abs(found) < 1e300 else value
+    return value
+
+
+def _checks(facts: Facts) -> Iterator[Block]:
+    yield Table(
+        ("check", "measured", "bound", "slack", "holds", "refuted if"),
+        tuple(
+            (
+                check["name"],
+                number(check["measured"]),
+                _check_bound(check),
+                number(check["slack"], 3),
+                _holds(check),
+                check["refuted_if"] if check["claimed"] else "not claimed by the statement",
+            )
+            for check in facts["checks"]
+        ),
+    )
+    yield Paragraph(_SLACK)
+    shown = tuple(figure for figure in facts["figures"] if figure["name"] not in _OWN)
+    if shown:
+        yield Pictures(shown)
+    for terms in facts["terms"]:
+        rows: list[tuple[Text, ...]] = [
+            (f"term {i + 1}", Formula(term["latex"], term["text"]), _size(term["log10"]))
+            for i, term in enumerate(terms["terms"])
+        ]
+        whole = ("the bound", Formula(terms["guarantee_latex"], terms["guarantee"]), "–")
+        yield Table(("", "term by term", "value at these inputs"), (whole, *rows))
+    bars = tuple(figure for figure in facts["figures"] if figure["name"] == "terms of the bound")
+    if bars:
+        yield Pictures(bars)
+
+
+def _size(log10: float | None) -> Text:
+    """A number by its decimal logarithm."""
+    if log10 is None:
+        return "measured along the run"
+    return number(10**log10) if abs(log10) < 300 else number(f"10^{log10:.4f}")
+
+
+def _check_bound(check: Facts) -> Text:
+    if check["bound"] is None:
+        return check["bound_is"] or "–"
+    return (*pieces(number(check["bound"])), f" ({check['bound_is']})" if check["bound_is"] else "")
+
+
+def _holds(check: Facts) -> Inline:
+    if check["holds"] is None:
+        return "–"
+    shown = "yes" if check["holds"] else "no"
+    # What is not claimed may fail without anything being wrong.
+    return Mark(shown, check["holds"]) if check["claimed"] else shown
+
+
+def _constants(facts: Facts) -> Iterator[Block]:
+    if not facts["constants"]:
+        return
+    yield Paragraph((_CONSTANTS, f" Policy: {facts['policy']}."))
+    yield Table(
+        ("constant", "hidden by", "has to be", "in use", "would just do", "origin of the value in use"),
+        tuple(_constant(constant) for constant in facts["constants"]),
+    )
+    shown = tuple(figure for figure in facts["figures"] if figure["name"] == "constants")
+    if shown:
+        yield Pictures(shown)
+
+
+def _constant(constant: Facts) -> tuple[Text, ...]:
+    size = {"large": "large enough", "small": "small enough"}.get(constant["direction"], "any")
+    needed = [(*pieces(number(one["value"])), f" ({one['check']})") for one in constant["needed"]]
+    hides: str = constant["hides"]
+    return (
+        Code(constant["name"]),
+        _NOTATIONS.get(hides, hides),
+        size,
+        number(_float(constant["value"])),
+        joined(needed) if needed else "not measured",
+        constant["origin"],
+    )
+
+
+def _notes(facts: Facts) -> Iterator[Block]:
+    yield Bullets((_WHAT_A_VERDICT_SAYS, *facts["notes"]))
+
+
+def _inputs(facts: Facts) -> Iterator[Block]:
+    yield Table(
+        ("input", "value", "meaning", "origin"),
+        tuple(
+            (
+                Formula(one["latex"], one["name"]),
+                number(_float(one["value"]), 6),
+                one["meaning"],
+                one["origin"],
+            )
+            for one in facts["origins"]
+        ),
+    )
+    data = facts["data"]
+    yield Paragraph(
+        (
+            "Data: ",
+            Code(data["source"]),
+            f", {data['train']} training and {data['held_out']} held-out examples with d = {data['d']}; class ",
+            Code(data["classes"]["+1"]),
+            " is +1, class ",
+            Code(data["classes"]["-1"]),
+            " is −1.",
+        )
+    )
+
+
+def _inits(facts: Facts) -> Iterator[Block]:
+    inits = facts["initializations"]
+    columns = list(dict.fromkeys(name for init in inits for name in init))
+    yield Table(
+        tuple(name.replace("_", " ") for name in columns),
+        tuple(tuple(_cell(init.get(name)) for name in columns) for init in inits),
+        folded=f"{len(inits)} inits, one a row",
+    )
+
+
+def _cell(value: Any) -> Text:
+    """A fact of an init."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return joined([_cell(part) for part in value], ", ")
+    return number(value) if value is None or isinstance(value, int | float) else str(value)
+
+
+def _reproduce(facts: Facts) -> Iterator[Block]:
+    yield Command(facts["command"])
+    run = facts["run"]
+    yield Table(
+        ("", "this run"),
+        (
+            ("engine", f"{run['engine']}, {run['dtype']}, {run['batch']} inits together"),
+            ("device", (f"{run['device']}: ", Code(facts["machine"]))),
+            ("seed", str(run["seed"])),
+            ("time", _duration(run["seconds"])),
+            ("versions", ", ".join(f"{name} {version}" for name, version in facts["versions"].items())),
+        ),
+    )
+    yield Paragraph(
+        "The same command in the same folder trains nothing again. Time is that of the batches that were finished; "
+        "what was cut off and done again is not in it, nor are the probes."
+    )
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "not known"
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+Run = tuple[str, Facts]
+"""What a run is called, and its report.json."""
+
+
+def side_by_side(runs: Sequence[Run]) -> Document:
+    """Several runs in one report: what they have in common, where they differ.
+
+    Raises:
+        InputError: fewer than two, or more than fit beside each other.
+    """
+    if not 2 <= len(runs) <= _MOST:
+        raise InputError(f"{len(runs)} runs cannot be put side by side; give 2 to {_MOST} folders")
+    verdicts = Counter(facts["verdict"] for _, facts in runs)
+    told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+    theorems = list(dict.fromkeys(facts["theorem"] for _, facts in runs))
+    tones = {_TONES.get(verdict, "open") for verdict in verdicts}
+    sections = (
+        ("Verdicts", _verdicts),
+        ("Success probability", _successes),
+        ("Where they differ", _differences),
+        ("Measured against the bounds", _checks_beside),
+        ("Hidden constants", _constants_beside),
+        ("Over the run", _pictures_beside),
+        ("To reproduce them", _reproduce_beside),
+    )
+    built = ((title, tuple(blocks(runs))) for title, blocks in sections)
+    return Document(
+        f"{len(runs)} runs side by side: {', '.join(theorems)}",
+        (f"Of {len(runs)} runs: {told}.",),
+        tones.pop() if len(tones) == 1 else "open",
+        tuple(Section(title, blocks) for title, blocks in built if blocks),
+    )
+
+
+def _verdicts(runs: Sequence[Run]) -> Iterator[Block]:
+    yield Table(
+        ("run", "statement", "verdict"),
+        tuple(
+            (Code(name), Code(facts["theorem"]), (Mark(facts["verdict"], _good(facts["verdict"])), ": " + _rest(facts)))
+            for name, facts in runs
+        ),
+    )
+    yield Paragraph(_WHAT_A_VERDICT_SAYS)
+
+
+def _good(verdict: str) -> bool | None:
+    return {"good": True, "bad": False, "open": None}[_TONES.get(verdict, "open")]
+
+
+def _rest(facts: Facts) -> str:
+    """The verdict's sentence without the verdict."""
+    _, _, rest = facts["sentence"].partition(": ")
+    return rest
+
+
+def _successes(runs: Sequence[Run]) -> Iterator[Block]:
+    rows = []
+    for name, facts in runs:
+        low, high = facts["interval"]
+        shown = f"{name}: {facts['successes']} of {facts['trials']}"
+        rows.append((shown, facts["successes"] / facts["trials"], (low, high)))
+    required = dict.fromkeys(facts["required"] for _, facts in runs)
+    levels = [(f"required: {level:g}", level) for level in required]
+    yield Pictures((intervals_facts("success", "success probability", rows, levels),))
+
+
+def _differences(runs: Sequence[Run]) -> Iterator[Block]:
+    """What was put in and how it was run: what differs first, what all share after it."""
+    names = dict.fromkeys(one["name"] for _, facts in runs for one in facts["origins"])
+    getters: dict[str, tuple[Text, Callable[[Facts], Text]]] = {
+        "data": ("data", lambda facts: Code(facts["data"]["source"])),
+        **{name: (_symbol(name), _input_getter(name)) for name in names},
+        "prescribed width": ("prescribed width", lambda facts: number(_float(facts["prescribed"].get("width", "–")))),
+        "step size": ("step size", lambda facts: number(facts["run"]["step_size"])),
+        "iterations": ("iterations", lambda facts: number(facts["run"]["iterations"])),
+        "inits": ("inits", lambda facts: number(facts["trials"])),
+        "seed": ("seed", lambda facts: str(facts["run"]["seed"])),
+        "precision": ("precision", lambda facts: facts["run"]["dtype"]),
+        "device": ("device", lambda facts: (f"{facts['run']['device']}: ", Code(facts["machine"]))),
+        "time": ("time", lambda facts: _duration(facts["run"]["seconds"])),
+        "boundcalc": ("boundcalc", lambda facts: facts["versions"]["boundcalc"]),
+    }
+    rows = [(label, *(get(facts) for _, facts in runs)) for label, get in getters.values()]
+    differing = [row for row in rows if len(set(map(plain, row[1:]))) > 1]
+    yield _beside(runs, differing)
+    shared = [row[:2] for row in rows if row not in differing]
+    if shared:
+        yield Table(("the same in all", ""), tuple(shared))
+
+
+def _input_getter(name: str) -> Callable[[Facts], Text]:
+    def get(facts: Facts) -> Text:
+        found = next((one for one in facts["origins"] if one["name"] == name), None)
+        return "–" if found is None else number(_float(found["value"]), 6)
+
+    return get
+
+
+def _beside(runs: Sequence[Run], rows: Sequence[tuple[Text, ...]]) -> Table:
+    return Table(("", *(Code(name) for name, _ in runs)), tuple(rows))
+
+
+def _checks_beside(runs: Sequence[Run]) -> Iterator[Block]:
+    """Checks by their place, as their names hold numbers of the run; runs of one statement have them in one order."""
+    for theorem in dict.fromkeys(facts["theorem"] for _, facts in runs):
+        of_it = [(name, facts) for name, facts in runs if facts["theorem"] == theorem]
+        most = max((facts["checks"] for _, facts in of_it), key=len)
+        rows = [
+            (check["name"], *(_measured_beside(facts["checks"], place) for _, facts in of_it))
+            for place, check in enumerate(most)
+        ]
+        yield Paragraph((Code(theorem), ": measured (bound), in the words of the first run that has the check"))
+        yield _beside(of_it, rows)
+
+
+def _measured_beside(checks: Sequence[Facts], place: int) -> Text:
+    if place >= len(checks):
+        return "–"
+    check = checks[place]
+    bound = () if check["bound"] is None else (" (", *pieces(number(check["bound"])), ")")
+    failed = (Mark(" not met", False),) if check["claimed"] and check["holds"] is False else ()
+    return (*pieces(number(check["measured"])), *bound, *failed)
+
+
+def _constants_beside(runs: Sequence[Run]) -> Iterator[Block]:
+    names = dict.fromkeys(constant["name"] for _, facts in runs for constant in facts["constants"])
+    rows = [(Code(name), *(_constant_beside(facts, name) for _, facts in runs)) for name in names]
+    if rows:
+        yield Paragraph("In use, and in brackets what would just do.")
+        yield _beside(runs, rows)
+
+
+def _constant_beside(facts: Facts, name: str) -> Text:
+    found = next((constant for constant in facts["constants"] if constant["name"] == name), None)
+    if found is None:
+        return "–"
+    needed = joined([number(one["value"]) for one in found["needed"]], ", ")
+    return (*pieces(number(_float(found["value"]))), *((" [", *pieces(needed), "]") if found["needed"] else ()))
+
+
+def _pictures_beside(runs: Sequence[Run]) -> Iterator[Block]:
+    """Curves of one name and one unit, laid over each other."""
+    found: dict[tuple[str, str, str], list[tuple[str, Facts]]] = {}
+    for name, facts in runs:
+        for figure in facts["figures"]:
+            if figure["kind"] == "curves":
+                found.setdefault((figure["name"], figure["x"], figure["y"]), []).append((name, figure))
+    pictures = tuple(overlaid(figures) for figures in found.values() if len(figures) > 1)
+    if pictures:
+        yield Pictures(pictures)
+
+
+def _reproduce_beside(runs: Sequence[Run]) -> Iterator[Block]:
+    for name, facts in runs:
+        yield Paragraph(Code(name))
+        yield Command(facts["command"])
