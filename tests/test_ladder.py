@@ -19,11 +19,14 @@ from boundcalc.errors import InputError
 from boundcalc.estimate.kernels import Kernel, kernel_matrix
 from boundcalc.train.matrixfree import MatrixFreeEngine
 from boundcalc.train.networks import initial_weights
+from boundcalc.train.sgd import sample_orders
 from boundcalc.verify import ladder
 from boundcalc.verify.case import Case, Options, make_case
 from boundcalc.verify.engines import engine_of
 from boundcalc.verify.experiments.chen2019_limit import certify_by_products
+from boundcalc.verify.experiments.online import jury
 from boundcalc.verify.ladder import Plan, Widths, case_at, climb, parse_widths, plan
+from boundcalc.verify.record import Record
 from boundcalc.verify.runner import Result, run
 
 XOR = "xor:n=8,d=3"
@@ -287,3 +290,41 @@ def test_weights_moved_along_the_start_are_those_of_a_dense_network() -> None:
     assert engine.outputs()[0].numpy() == pytest.approx(outputs(moved).numpy(), rel=1e-9)
     distances = [float(torch.linalg.matrix_norm(a - b)) for a, b in zip(moved, weights, strict=True)]
     assert engine.distances()[0].numpy() == pytest.approx(distances, rel=1e-6)
+
+
+def test_online_sgd_without_weights_and_at_infinity() -> None:
+    """Theorem 2.3: the limit against kernel SGD written out; without hidden weights, the same orders and judges."""
+    given = {**QUARTER, "R": Fraction(2)}
+    at = options(data="sphere:n=40,d=3,margin=0.8", trials=2)
+    case = case_at("chen2019/thm2.3", at, given, "infinite")
+    prescribed = case.experiment.prescribe(case, {0: Record(0, True, {"R": 2.0})})
+    records = case.experiment.train(case, prescribed, range(2), lambda step: None)
+    judging = jury(case, prescribed.steps)
+    seen = judging.unseen.data
+    start = engine_of(case, range(2), 1, (seen,)).outputs(np.concatenate([case.train.X, seen.X])).numpy()
+    kernel = np.asarray(kernel_matrix(np.concatenate([case.train.X, seen.X]), Kernel.tangent(3, "chen2019")))
+    orders = sample_orders(case.train.n, trials=range(2), seed=0)
+    for trial in range(2):
+        f, wrong = start[trial].copy(), []
+        for t, row in enumerate(orders[trial]):
+            wrong += [f[case.train.n + j] * seen.y[j] <= 0 for j in np.flatnonzero(judging.iterates == t)]
+            sign = case.train.y[row]
+            f += prescribed.step_size * case.width * sign / (1 + np.exp(sign * f[row])) * kernel[row]
+        assert records[trial].facts["mean_error"] == pytest.approx(np.mean(wrong))
+    products = case.trained_by("matrixfree", 128)
+    prescribed = products.experiment.prescribe(products, {0: Record(0, True, {"R": 2.0})})
+    for record in products.experiment.train(products, prescribed, range(2), lambda step: None):
+        assert record.series["error"].size == judging.size
+        assert record.series["distances"].size == prescribed.steps + 1
+
+
+@pytest.mark.parametrize("key", ["chen2019/thm2.1", "chen2019/thm2.2", "cao2020/cor3.2"])
+def test_a_run_without_weights_says_what_it_left_out(key: str, tmp_path: Path) -> None:
+    """At a width where the directions fill the space, so that most of them have something left out."""
+    given = {"gamma": Fraction(1, 5)} if key.startswith("cao2020") else {**QUARTER, "R": Fraction(1)}
+    at = options(width=16, iterations=12, trials=2)
+    result = run(case_at(key, at, given, "matrixfree"), tmp_path)
+    for record in result.trained.values():
+        assert 0 < record.facts["loss_of_orthogonality"] < 1e-12
+        assert 0 <= record.facts["output_error"] < 1e-8
+    assert "Trained without its hidden weights" in result.conclusion.notes[0]

@@ -234,7 +234,7 @@ def verify(
         show_answer(verification_json(result, probed))
     else:
         click.echo(width_line(result))
-        click.echo(verdict_line(result))
+        show_answer(verdict_line(result))
         if probed:
             click.echo(probe_line(probed))
         click.echo(f"wrote {', '.join(str(path) for path in paths)}")
@@ -247,8 +247,11 @@ def _climb(found: Plan, out: Path, workers: Workers | None, seconds: float, *, a
     from boundcalc.report.ladder import ladder_json, ladder_text, plan_text, write_ladder
     from boundcalc.report.verification import write_reports
     from boundcalc.verify.ladder import Climbed, climb
+    from boundcalc.verify.statistics import clopper_pearson, outlook
 
+    case = found.rungs[0].case
     click.echo(plan_text(found), err=True)
+    click.echo(str(outlook(case.trials, float(case.failure), clopper_pearson)), err=True)
 
     def report(one: Climbed) -> None:
         write_reports(one.result, out / one.rung.name)

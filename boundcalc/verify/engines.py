@@ -19,6 +19,7 @@ from boundcalc.train.networks import Network
 
 if TYPE_CHECKING:
     from boundcalc.verify.case import Case
+    from boundcalc.verify.record import Records
 
 EngineName = Literal["dense", "matrixfree", "infinite"]
 
@@ -80,6 +81,35 @@ def cost_of(case: Case, trials: int, steps: int, held_out: int) -> Cost:
     if case.engine == "matrixfree":
         return matrixfree_cost(case.network, together, trials, steps, held_out)
     return infinite_cost(limit_of(case), case.train.n, trials, steps, held_out)
+
+
+def engine_facts(engine: Engine) -> dict[str, float]:
+    """What a record tells of the engine that trained it, as far as it has anything to tell.
+
+    Of the matrix-free one: how far its bases are from orthonormal, and the bound on what directions that were left out
+    of them may have changed an output by; for all inits of a batch together.
+    """
+    if not isinstance(engine, MatrixFreeEngine):
+        return {}
+    return {"loss_of_orthogonality": engine.loss_of_orthogonality, "output_error": engine.output_error}
+
+
+def engine_notes(case: Case, trained: Records) -> tuple[str, ...]:
+    """What a reader must know of the engine to weigh the numbers."""
+    if case.engine == "infinite":
+        return (
+            "No network was trained: this is the limit m → ∞ of its training, f_0 a draw of its Gaussian process. A network "
+            "of finite width differs from it by what vanishes as m grows, which nothing here bounds.",
+        )
+    told = [record.facts for record in trained.values() if "output_error" in record.facts]
+    if not told:
+        return ()
+    lost, error = (max(float(facts[name]) for facts in told) for name in ("loss_of_orthogonality", "output_error"))
+    return (
+        "Trained without its hidden weights, in law as with them: products with W^(0) are drawn given all earlier ones. "
+        f"Bases were orthonormal to within {lost:.2g}; what nearly dependent directions left out changed no output by "
+        f"more than {error:.2g} in any one pass.",
+    )
 
 
 class InPlaceOf:

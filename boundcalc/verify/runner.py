@@ -24,6 +24,7 @@ from boundcalc.train.checkpoints import CHECKPOINT_SECONDS
 from boundcalc.train.devices import available_bytes
 from boundcalc.verify.case import Case, show_bytes
 from boundcalc.verify.checks import Conclusion, Premise
+from boundcalc.verify.engines import engine_notes
 from boundcalc.verify.execution import Local, Shelf, Work, Workers, complete
 from boundcalc.verify.experiment import Prescribed
 from boundcalc.verify.progress import Progress
@@ -170,6 +171,7 @@ def _conditions(case: Case, prescribed: Prescribed) -> tuple[tuple[Premise, ...]
 def judge_run(case: Case, prescribed: Prescribed, certificates: Records, trained: Records) -> Result:
     """Premises, checks and verdict of a finished run."""
     conclusion = case.experiment.conclude(case, prescribed, certificates, trained)
+    conclusion = replace(conclusion, notes=(*engine_notes(case, trained), *conclusion.notes))
     conditions, chosen = _conditions(case, prescribed)
     premises = (*conclusion.premises, *conditions)
     uses = {use.name: use for use in _in_guarantees(case)}

@@ -24,7 +24,7 @@ from boundcalc.train.matrixfree import MatrixFreeEngine
 from boundcalc.train.networks import Network, scaled_relu
 from boundcalc.verify.case import DEFAULT_WIDTH, Case
 from boundcalc.verify.checks import Check, Conclusion, Line, Picture, Premise
-from boundcalc.verify.engines import engine_of
+from boundcalc.verify.engines import engine_facts, engine_of
 from boundcalc.verify.experiment import Note, Prescribed
 from boundcalc.verify.experiments.chen2019_limit import certify_by_products, certify_limit
 from boundcalc.verify.experiments.common import (
@@ -197,6 +197,7 @@ class ReachesTarget(NearGoodWeights):
                 "final_loss": finite_or_none(history.loss[i][-1]),
                 "distance_times_m_alpha": [finite_or_none(d) for d in furthest],
                 **{name: float(values[i]) for name, values in counted.items()},
+                **engine_facts(engine),
             }
             series = {
                 "loss": history.loss[i],

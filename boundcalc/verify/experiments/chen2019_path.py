@@ -7,6 +7,7 @@ gap, error − 2 L_S, is what the branches have to cover; each is held against i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import sympy
@@ -17,6 +18,7 @@ from boundcalc.notation import text
 from boundcalc.train.descent import gradient_descent
 from boundcalc.verify.case import Case
 from boundcalc.verify.checks import Check, Conclusion, Line, Picture
+from boundcalc.verify.engines import engine_facts
 from boundcalc.verify.experiment import Note, Prescribed
 from boundcalc.verify.experiments.bound_parts import Affine, affine_in, branches, needed
 from boundcalc.verify.experiments.chen2019 import RADIUS_NOTES, NearGoodWeights
@@ -61,7 +63,8 @@ class GeneralizesAlongPath(NearGoodWeights):
         at, wrong = history.distance_steps, history.measured["wrong"]
         errors = population_error(wrong, unseen.data.n, case.trials * len(at))
         bound, whole = _bound(_statement(case, prescribed)), _whole_path(prescribed)
-        return [_record(trial, history.loss[i], at, errors[i], bound, whole) for i, trial in enumerate(trials)]
+        found = [_record(trial, history.loss[i], at, errors[i], bound, whole) for i, trial in enumerate(trials)]
+        return [replace(record, facts={**record.facts, **engine_facts(engine)}) for record in found]
 
     def conclude(self, case: Case, prescribed: Prescribed, certificates: Records, trained: Records) -> Conclusion:
         """Success is an error within the bound at every measured step of the whole path."""

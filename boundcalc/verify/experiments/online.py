@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from boundcalc.errors import InputError
 from boundcalc.train import sgd
+from boundcalc.train.dense import DenseEngine
 from boundcalc.train.engine import OnlineEngine
 from boundcalc.train.sgd import Judges, online_descent, sample_orders
 from boundcalc.verify.case import Case
 from boundcalc.verify.checks import Check, Line, Picture
-from boundcalc.verify.engines import dense_engine_of
+from boundcalc.verify.engines import dense_engine_of, engine_facts
 from boundcalc.verify.experiment import Note
 from boundcalc.verify.experiments.population import PopulationError, Unseen, mean_error, unseen_examples
 from boundcalc.verify.record import Record, Records
@@ -103,7 +104,7 @@ def online_bytes(case: Case, trials: int) -> int:
 
 
 def train_online(
-    case: Case, step_size: float, trials: Sequence[int], note: Note, engine: OnlineEngine | None = None
+    case: Case, step_size: float, trials: Sequence[int], note: Note, engine: DenseEngine | OnlineEngine | None = None
 ) -> list[Record]:
     """Train these inits by online SGD and measure; the records' success is not settled yet.
 
@@ -115,8 +116,9 @@ def train_online(
     """
     steps, n = online_steps(case), case.train.n
     judging = jury(case, steps)
+    engine = engine or dense_engine_of(case, trials, examples=1)
     history = online_descent(
-        engine or dense_engine_of(case, trials, examples=1),
+        engine,
         case.train.X,
         case.train.y,
         sample_orders(n, trials=trials, seed=case.options.seed)[:, :steps],
@@ -134,6 +136,7 @@ def train_online(
             "mean_error_interval": [float(found.lower) * share, float(found.upper) * share + 1 - share],
             "next_example_error": float(missed.mean()),
             "last_tenth_error": float(wrong[-max(judging.size // 10, 1) :].mean()),
+            **engine_facts(engine),
         }
         series = {
             "error": wrong.astype(np.float64),

@@ -24,7 +24,7 @@ from boundcalc.train.engine import Engine
 from boundcalc.train.networks import Network, he_relu
 from boundcalc.verify.case import Case
 from boundcalc.verify.checks import Line, Picture, Premise
-from boundcalc.verify.engines import engine_of
+from boundcalc.verify.engines import engine_facts, engine_of
 from boundcalc.verify.experiment import Note, Prescribed
 from boundcalc.verify.experiments.common import (
     Defaults,
@@ -60,7 +60,7 @@ class Course:
 
     surrogate: (S, T+1) E_S(W^(k)) of every iterate taken. at: (P,) the iterates at which more was measured. furthest:
     (S, P) max over the layers of ‖W_l − W_l^(0)‖_F there. looks: (S, P) by name, what `Descends.looks` says. examples:
-    how many unseen examples there are.
+    how many unseen examples there are. engine: what the engine has to tell.
     """
 
     surrogate: Array
@@ -68,6 +68,7 @@ class Course:
     furthest: Array
     looks: Mapping[str, Array]
     examples: int
+    engine: Mapping[str, float]
 
     def first_within(self, target: float) -> NDArray[np.int64]:
         """The first iterate with E_S ≤ target, (S,), −1 where there is none."""
@@ -89,6 +90,7 @@ class Course:
             "final_E_S": finite_or_none(self.surrogate[i, -1]),
             "train_error_at_end": float(self.looks["wrong_in_training"][i, -1]) / case.train.n,
             "error_at_end": float(self.looks["wrong"][i, -1]) / self.examples,
+            **self.engine,
         }
 
     def series(self, i: int) -> dict[str, Array]:
@@ -161,7 +163,9 @@ class Descends(Defaults):
         )
         assert history.surrogate is not None
         furthest = history.distances.max(axis=2)
-        return Course(history.surrogate, history.distance_steps, furthest, history.measured, unseen.n)
+        return Course(
+            history.surrogate, history.distance_steps, furthest, history.measured, unseen.n, engine_facts(engine)
+        )
 
     def premises(self, case: Case) -> tuple[Premise, ...]:
         """The data; that all hidden layers are equally wide is how the network is made."""
