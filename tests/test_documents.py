@@ -10,17 +10,19 @@ import pytest
 from shown import DOCUMENTS, ROOT, arguments, commands, in_document, in_help, run_here
 from test_readme import queries
 
+from boundcalc.auditing.audits import derivations_of
 from boundcalc.catalogue import CATALOGUE, load
 from boundcalc.cli import cli
-from boundcalc.report.manual import PAGES, page, theorems_page, write_manual
+from boundcalc.report.manual import GENERATED, PAGES, page, write_manual
 
-RUN_BY_TEST_README = {f"boundcalc {query}" for query in queries()}
+MANUAL = "boundcalc manual -o pages"
+RUN_ELSEWHERE = {*(f"boundcalc {query}" for query in queries()), MANUAL}
 SHOWN = {
-    **{command: path.name for path in DOCUMENTS for command in in_document(path)},
+    **{command: path.name for path in DOCUMENTS if path.stem != GENERATED for command in in_document(path)},
     **{example: f"{name} --help" for name, command in commands().items() for example in in_help(command)},
     **dict.fromkeys(in_help(cli), "--help"),
 }
-COMMANDS_SHOWN = sorted(command for command in SHOWN if command not in RUN_BY_TEST_README)
+COMMANDS_SHOWN = sorted(command for command in SHOWN if command not in RUN_ELSEWHERE)
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +66,19 @@ def test_every_command_shows_examples_of_itself(name: str) -> None:
 # The manual ---------------------------------------------------------------------------------------
 
 
-def test_the_page_of_the_theorems_is_what_the_catalogue_gives() -> None:
-    assert page("theorems") == theorems_page(CATALOGUE), "write it again: boundcalc manual -o boundcalc/manual"
+def test_the_page_of_the_theorems_is_what_the_catalogue_gives(tmp_path: Path) -> None:
+    assert MANUAL in SHOWN
+    assert run_here(arguments(MANUAL), tmp_path)[0] == 0
+    for name in PAGES:
+        written = (tmp_path / "pages" / f"{name}.md").read_text("utf-8")
+        assert written == page(name), "write it again: boundcalc manual -o boundcalc/manual"
+
+
+def test_the_commands_of_that_page_are_audits_of_statements_that_have_one() -> None:
+    # Each is run by the tests of audits.
+    (shown,) = (path for path in DOCUMENTS if path.stem == GENERATED)
+    audited = [command.removeprefix("boundcalc audit ") for command in in_document(shown)]
+    assert audited == [theorem.key for theorem in audited_statements()]
 
 
 def test_the_page_of_the_theorems_says_everything_of_each_statement() -> None:

@@ -220,8 +220,8 @@ _COLOURS = {
     "red": "refuted at these constants|premise unmet|violated|unmet",
 }
 _VERDICT = re.compile(
-    # What stands alone in a cell, begins a line, follows its label, or is said of a value in parentheses.
-    r"(?m)(?:(?<=^)|(?<=  )|(?<=│ )|(?<=\()|(?<=none: ))"
+    # What stands alone in a cell, begins a line, follows its label or a key, or is said of a value in parentheses.
+    r"(?m)(?:(?<=^)|(?<=  )|(?<=│ )|(?<=\()|(?<=none: )|(?<=[0-9]: ))"
     rf"(?:{'|'.join(f'(?P<{colour}>{words})' for colour, words in _COLOURS.items())})"
     r"(?=[ :;,.)]|$)"
 )

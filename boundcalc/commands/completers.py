@@ -127,8 +127,13 @@ def _titles(ctx: click.Context) -> list[tuple[str, str]]:
 
 
 def _named(ctx: click.Context) -> Theorem | None:
-    """The statement that is named before, if it is known."""
-    return _catalogue(ctx).get(ctx.params.get("theorem") or "") if ctx.params.get("theorem") else None
+    """The statement that is named before, if it is known.
+
+    Where an option still lacks its value, click reads no arguments, and leaves them.
+    """
+    catalogue = _catalogue(ctx)
+    keys = set(catalogue)
+    return next((catalogue[word] for word in (ctx.params.get("theorem"), *ctx.args) if word in keys), None)
 
 
 def _quantities(theorem: Theorem | None) -> list[tuple[str, str]]:

@@ -72,7 +72,7 @@ def measure_data(
 
     \b
     boundcalc data digits --classes 3,8 --only phi,lambda_0
-    boundcalc data relu-features:n=200,d=5,gamma=0.05 --only gamma_random_feature
+    boundcalc data relu-features:n=40,d=5,gamma=0.05 --only gamma_random_feature
     """
     gc.enable()
     from boundcalc.data import load

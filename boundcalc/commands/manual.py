@@ -26,7 +26,6 @@ def manual(name: str | None, out: Path | None, theorem_files: tuple[Path, ...], 
     \b
     boundcalc manual
     boundcalc manual verdicts
-    boundcalc manual theorems --theorems examples/own_theorem.toml
     boundcalc manual -o pages
     """
     from boundcalc.report.manual import page, write_manual

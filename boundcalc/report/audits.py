@@ -164,7 +164,7 @@ def audit_text(audit: Audit, policy: ConstantPolicy = UNIT, width: int | None = 
     blocks = [list(text_lines(head_rows(audit, policy, TEXT), width))]
     for verdict in audit.verdicts:
         heading = f"{verdict.step.id:<{LABEL - 2}}  {verdict_words(verdict, TEXT)}"
-        blocks.append([heading, *text_lines(step_rows(verdict, audit.derivation, TEXT), width)])
+        blocks.append([folded(heading, width), *text_lines(step_rows(verdict, audit.derivation, TEXT), width)])
     for title, rows in _endings(audit, TEXT):
         blocks.append([title, *text_lines(rows, width)])
     return "\n\n".join("\n".join(block) for block in blocks)

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from boundcalc.machine import INFINITE, PATIENCE, Device, Extra, Machine, Reach
-from boundcalc.report.tables import WIDTH, fitted, listing
+from boundcalc.report.tables import fitted, folded, listing
 from boundcalc.verify.case import show_bytes
 
+_ESTIMATED = (
+    "One init alone, d = 64, α = 1/2; memory at most, time within a factor of about two. See boundcalc manual engines."
+)
 
-def machine_text(machine: Machine, width: int = WIDTH) -> str:
-    """A machine for its user, in lines no longer than `width`."""
+
+def machine_text(machine: Machine, width: int | None = None) -> str:
+    """A machine for its user; `width` is the terminal's, None without one."""
     cuda = [device for device in machine.devices if device.name != "cpu"]
     head = [
         ("system", machine.system),
@@ -25,7 +29,7 @@ def machine_text(machine: Machine, width: int = WIDTH) -> str:
     return "\n\n".join(blocks)
 
 
-def _device_lines(device: Device, width: int) -> Iterator[str]:
+def _device_lines(device: Device, width: int | None) -> Iterator[str]:
     yield from listing([(device.name, f"{device.what}, {show_bytes(device.available)} of memory available")], width)
     yield from listing(
         [
@@ -41,6 +45,7 @@ def _device_lines(device: Device, width: int) -> Iterator[str]:
     yield ""
     headers = ("engine", "one init of chen2019", "m that fits", "memory", "time", f"m within {PATIENCE / 60:g} min")
     yield fitted([_reach_row(reach) for reach in device.reach], headers, width, whole=(0,))
+    yield folded(_ESTIMATED, width)
 
 
 def _reach_row(reach: Reach) -> tuple[str, ...]:
@@ -74,7 +79,7 @@ def _rate(number: float, unit: str) -> str:
     return f"{number:.3g} {unit}"
 
 
-def _extra_lines(machine: Machine, width: int) -> Iterator[str]:
+def _extra_lines(machine: Machine, width: int | None) -> Iterator[str]:
     yield from listing([(extra.name, _extra(extra)) for extra in machine.extras], width)
 
 

@@ -56,7 +56,7 @@ def catalogue_markdown(catalogue: Catalogue) -> str:
 
 def catalogue_latex(catalogue: Catalogue) -> str:
     """All statements as a LaTeX table; needs booktabs."""
-    return latex_table((map(prose_latex, row) for row in catalogue_rows(catalogue)), CATALOGUE_HEADERS)
+    return latex_table(([*map(prose_latex, row)] for row in catalogue_rows(catalogue)), CATALOGUE_HEADERS)
 
 
 def _markdown(solutions: Sequence[Solution], said: Iterable[str]) -> str:

@@ -98,16 +98,16 @@ def engine_notes(case: Case, trained: Records) -> tuple[str, ...]:
     """What a reader must know of the engine to weigh the numbers."""
     if case.engine == "infinite":
         return (
-            "No network was trained: this is the limit m → ∞ of its training, f_0 a draw of its Gaussian process. A network "
-            "of finite width differs from it by what vanishes as m grows, which nothing here bounds.",
+            "No network was trained: this is the limit m → ∞ of its training, f_0 a draw of its Gaussian process. A "
+            "network of finite width differs from it by what vanishes as m grows, which nothing here bounds.",
         )
     told = [record.facts for record in trained.values() if "output_error" in record.facts]
     if not told:
         return ()
     lost, error = (max(float(facts[name]) for facts in told) for name in ("loss_of_orthogonality", "output_error"))
     return (
-        "Trained without its hidden weights, in law as with them: products with W^(0) are drawn given all earlier ones. "
-        f"Bases were orthonormal to within {lost:.2g}; what nearly dependent directions left out changed no output by "
+        "Trained without its hidden weights, in law as with them: products with W^(0) are drawn given all earlier "
+        f"ones. Bases were orthonormal to within {lost:.2g}; what nearly dependent directions left out changed no output by "
         f"more than {error:.2g} in any one pass.",
     )
 
