@@ -102,6 +102,8 @@ def fitted(
     broken = [
         [wrapped(cell, size).split("\n") for cell, size in zip(row, widths, strict=True)] for row in (headers, *cells)
     ]
+    # Broken between words, cells may be narrower than they might have been.
+    widths = [max(printed(line) for cell in column for line in cell) for column in zip(*broken, strict=True)]
     return "\n".join(_drawn(broken, widths, form))
 
 

@@ -107,8 +107,8 @@ def engine_notes(case: Case, trained: Records) -> tuple[str, ...]:
     lost, error = (max(float(facts[name]) for facts in told) for name in ("loss_of_orthogonality", "output_error"))
     return (
         "Trained without its hidden weights, in law as with them: products with W^(0) are drawn given all earlier "
-        f"ones. Bases were orthonormal to within {lost:.2g}; what nearly dependent directions left out changed no output by "
-        f"more than {error:.2g} in any one pass.",
+        f"ones. Bases were orthonormal to within {lost:.2g}; what nearly dependent directions left out changed no "
+        f"output by more than {error:.2g} in any one pass.",
     )
 
 
