@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from plain import verify_here
+from plain import verify
 
 from boundcalc.errors import InputError
 from boundcalc.estimate.kernels import Kernel, kernel_matrix
@@ -149,7 +149,7 @@ def test_the_width_that_the_limit_stands_in_for_changes_nothing(tmp_path: Path) 
 def test_a_wide_network_is_near_its_limit(tmp_path: Path) -> None:
     """Final losses at m = 2048 have the limit's mean; the tolerance is four standard errors of 12 + 12 inits."""
     given = {**QUARTER, "R": Fraction(1)}
-    wide = run(make_case("chen2019/thm2.1", options(trials=12, width=512), given), tmp_path / "wide")
+    wide = run(make_case("chen2019/thm2.1", options(trials=12, width=256), given), tmp_path / "wide")
     limit = run(at_infinity(12, R=Fraction(1)), tmp_path / "limit")
     losses = [np.log([record.facts["final_loss"] for record in result.trained.values()]) for result in (wide, limit)]
     error = math.sqrt(sum(part.var(ddof=1) / part.size for part in losses))
@@ -190,7 +190,7 @@ def test_where_a_guarantee_starts_to_hold(tmp_path: Path) -> None:
 def test_a_ladder_at_the_command_line(tmp_path: Path) -> None:
     out = tmp_path / "ladder"
     arguments = ("chen2019/thm2.1", "--data", XOR, "--test-fraction", "1/2", "--trials", "2", "epsilon=1/5", "R=3/2")
-    done = verify_here(*arguments, "--width", "32:inf", "--time-limit", "0.5", "--out", str(out))
+    done = verify(*arguments, "--width", "32:inf", "--time-limit", "0.5", "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert "Prescribed: m ≥" in done.stderr
     assert "which no finite engine reaches here" in done.stderr
@@ -206,7 +206,7 @@ def test_a_ladder_at_the_command_line(tmp_path: Path) -> None:
     first = facts["rungs"][0]
     name, value = first["constant"]["name"], Fraction(first["constant"]["value"])
     for factor, enough in ((1, True), (Fraction(1001, 1000), False)):
-        again = verify_here(
+        again = verify(
             *arguments, "--width", "32", "--probe", "none", "--set", f"{name}={value * factor}",
             "--out", str(tmp_path / f"at {enough}"),
         )  # fmt: skip
@@ -225,7 +225,7 @@ def test_a_ladder_at_the_command_line(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_ladders_are_refused_in_one_line(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    done = verify_here("chen2019/thm2.1", "--data", XOR, "R=2", *arguments, "--out", str(tmp_path / "run"))
+    done = verify("chen2019/thm2.1", "--data", XOR, "R=2", *arguments, "--out", str(tmp_path / "run"))
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert message in done.stderr

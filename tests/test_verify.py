@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from plain import verify
 
 from boundcalc.data import load, split
 from boundcalc.train.networks import initial_weights, scaled_relu
@@ -23,15 +21,6 @@ from boundcalc.verify.store import STORE, Store
 
 DIGITS = ["chen2019/thm2.1", "--data", "digits", "--classes", "3,8"]
 SMALL = ["--width", "16", "--trials", "3", "epsilon=0.2", "L=2", "--set", "C_T=0.2"]
-
-
-def verify(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "boundcalc", "verify", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=ENVIRONMENT)
-
-
-# One thread: networks this small gain nothing from a second, and lose much where the machine is busy.
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(scope="module")

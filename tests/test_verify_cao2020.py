@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from plain import verify_here
+from plain import verify as run_verify
 
 from boundcalc.constants import ConstantPolicy
 from boundcalc.data import Dataset
@@ -470,7 +470,7 @@ def test_divergence_is_a_failure() -> None:
 
 
 def verify(key: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return verify_here(f"cao2020/{key}", *arguments)
+    return run_verify(f"cao2020/{key}", *arguments)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from plain import verify_here
+from plain import verify as run_verify
 
 from boundcalc.constants import ConstantPolicy
 from boundcalc.data import Dataset
@@ -575,7 +575,7 @@ def test_memorized_random_labels_refute_a_gap_that_is_too_small() -> None:
 
 
 def verify(key: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return verify_here(f"cao2020/{key}", *arguments)
+    return run_verify(f"cao2020/{key}", *arguments)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from plain import verify_here
+from plain import verify as run_verify
 
 from boundcalc.data import Dataset
 from boundcalc.errors import InputError
@@ -236,7 +236,7 @@ def test_one_width_makes_no_growth(widths: tuple[int, ...]) -> None:
 
 
 def verify(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return verify_here("cao2020/rem3.1", *arguments)
+    return run_verify("cao2020/rem3.1", *arguments)
 
 
 def test_the_command_leaves_a_report(tmp_path: Path) -> None:

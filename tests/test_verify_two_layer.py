@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -26,7 +25,6 @@ from boundcalc.verify.runner import Result, run
 
 Array = NDArray[np.float64]
 
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 PLANE = "sphere:n=16,d=2,margin=0.8"  # rows in a plane: γ is an exact sum there
 SPREAD = "spread:n=8,d=12,phi=1.2"
