@@ -26,6 +26,14 @@ class UnknownNameError(InputError):
         super().__init__(f"unknown {kind} {name!r}{offer}{'; ' + mend if mend else ''}")
 
 
+class PremiseError(InputError):
+    """What a statement assumes was not found to hold of what it was to be verified on; elsewhere it may."""
+
+
+class StorageError(InputError):
+    """A folder or a file that cannot be read or written, or that holds something else."""
+
+
 class OutOfMemoryError(InputError):
     """What was asked for does not fit into memory; less at once may."""
 

@@ -59,7 +59,8 @@ def arguments(shown: str) -> list[str]:
     if words[0] != "verify":
         return [*words, *few, "--width", "16", *(["--no-width"] if words[0] == "calibrate" else [])]
     if ":" in width:
-        return [*words, *few, "--rows", "4", "--iterations", "40", "--time-limit", "0.1"]
+        rows = ["--rows", "4"] if "digits" in words else []
+        return [*words, *few, *rows, "--iterations", "40", "--time-limit", "0.1"]
     return [*words, *few, "--iterations", "5", "--probe", "none", *([] if width == "inf" else ["--width", "8"])]
 
 

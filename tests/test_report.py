@@ -34,7 +34,7 @@ from boundcalc.report.latex import latex_document
 from boundcalc.report.markdown import markdown
 from boundcalc.report.page import page
 from boundcalc.report.studies import write_calibration, write_scalings
-from boundcalc.report.verification import verification_json, write_reports
+from boundcalc.report.verification import LAYOUT, verification_json, write_reports
 from boundcalc.report.verification_document import side_by_side, verification_document
 from boundcalc.solving import UNIT
 from boundcalc.verify.calibration import calibrate
@@ -656,3 +656,11 @@ def test_nothing_is_cut_and_nothing_overlaps(forms: dict[str, str], width: int, 
 
 def test_verification_json_can_be_made_without_probes(result: Result) -> None:
     assert verification_json(result)["probes"] == []
+
+
+@pytest.mark.parametrize("facts", [{}, {"theorem": "chen2019/thm2.1", "verdict": "supported"}, {"rungs": 3}])
+@pytest.mark.parametrize("name", ["report", "ladder", "calibration", "scaling"])
+def test_a_report_that_is_not_whole_is_called_damaged(name: str, facts: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / f"{name}.json").write_text(json.dumps({"layout": LAYOUT, **facts}), "utf-8")
+    with pytest.raises(InputError, match="is damaged"):
+        remake(tmp_path)

@@ -33,6 +33,7 @@ from boundcalc.verify.case import Case, Options, make_case
 from boundcalc.verify.execution import Batches, Local, Shelf, Work, complete, is_out_of_memory, shortage_in_one_line
 from boundcalc.verify.experiment import Experiment, Note
 from boundcalc.verify.experiments.chen2019 import ReachesTarget
+from boundcalc.verify.experiments.population import unseen_examples
 from boundcalc.verify.progress import Meter, State
 from boundcalc.verify.record import Record
 from boundcalc.verify.runner import run, run_in
@@ -589,3 +590,27 @@ def _no_connection_is_left_open() -> Iterator[None]:
     import gc
 
     gc.collect()  # an open connection warns as it goes
+
+
+def test_examples_that_were_trained_on_are_not_held_out(tmp_path: Path) -> None:
+    """Twelve rows, each eight times: whatever the split, hardly a held-out row is new."""
+    random = np.random.default_rng(0)
+    X = np.repeat(random.normal(size=(12, 4)), 8, axis=0)
+    np.savez(tmp_path / "leak.npz", X=X, y=np.repeat(np.tile([-1.0, 1.0], 6), 8))
+    with pytest.raises(InputError, match=r"every one of the 24 held-out examples .* equals a training example"):
+        make_case("chen2019/thm2.2", Options(str(tmp_path / "leak.npz"), width=8), {})
+    X[3] = random.normal(size=4)
+    X[60] = random.normal(size=4)
+    np.savez(tmp_path / "some.npz", X=X, y=np.repeat(np.tile([-1.0, 1.0], 6), 8))
+    case = next(
+        case for seed in range(40) if (case := _made(tmp_path / "some.npz", seed)) is not None and case.repeated == 23
+    )
+    assert case.test.n == 1
+    assert "23 more equal a training example" in unseen_examples(case).note
+
+
+def _made(path: Path, seed: int) -> Case | None:
+    try:
+        return make_case("chen2019/thm2.2", Options(str(path), width=8, seed=seed), {})
+    except InputError:
+        return None

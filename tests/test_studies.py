@@ -20,10 +20,12 @@ from scipy import stats
 from boundcalc.catalogue import CATALOGUE
 from boundcalc.cli import cli
 from boundcalc.constants import ConstantPolicy, read_constants
-from boundcalc.errors import InputError
+from boundcalc.errors import InputError, StorageError
 from boundcalc.solving import UNIT, evaluate
 from boundcalc.verify.calibration import Calibrated, Calibration, Need, _fit, calibrate, constants_toml, widths
 from boundcalc.verify.case import Options
+from boundcalc.verify.progress import Progress
+from boundcalc.verify.runner import Result
 from boundcalc.verify.scaling import _slope, mean_interval, scaling, steps_needed
 from boundcalc.verify.settings import Setting, Study, powers_of_two, settings_of, smallest_width
 from boundcalc.verify.statement import Statement
@@ -282,3 +284,33 @@ def test_the_commands_take_constants_as_verify_does(command: str, tmp_path: Path
     wrong = CliRunner().invoke(cli, [*common, "--set", "C_x=2"])
     assert isinstance(wrong.exception, InputError)
     assert "C_x" in str(wrong.exception)
+
+
+@pytest.mark.parametrize("of", ["smallest_width", "scaling"])
+def test_a_folder_that_cannot_be_used_is_no_failure_of_the_guarantee(
+    of: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A locked folder at one width used to count as a width that is too narrow."""
+    study = Study("chen2019/thm2.1", Options("xor:n=8,d=3", trials=2, test_fraction=Fraction(1, 2), width=32),
+                  {"epsilon": Fraction(1, 5), "L": Fraction(2)}, tmp_path)  # fmt: skip
+    ran = Study.run
+
+    def locked(self: Study, setting: Setting, progress: Progress | None = None) -> Result:
+        if setting.values.get("m") == 16:
+            raise StorageError("database is locked")
+        return ran(self, setting, progress)
+
+    monkeypatch.setattr(Study, "run", locked)
+    ask = {
+        "smallest_width": lambda: smallest_width(study, Setting({}), [8, 16, 32]),
+        "scaling": lambda: scaling(study, "epsilon", [Fraction(1, 5), Fraction(2, 5)], "m"),
+    }
+    with pytest.raises(StorageError, match="locked"):
+        ask[of]()
+
+
+def test_an_input_is_given_or_varied(tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["calibrate", "chen2019/thm2.1", "L=2", "--data", "xor:n=8,d=3", "--vary", "L=2,3",
+                                    "--out", str(tmp_path / "run")])  # fmt: skip
+    assert isinstance(done.exception, InputError)
+    assert "--vary L=2,3, and L is given too" in str(done.exception)

@@ -215,9 +215,9 @@ def terminal_width() -> int | None:
 
 
 _COLOURS = {
-    "green": "supported|holds",
+    "green": "supported|holds in the limit|holds",
     "yellow": "inconclusive|undecided|loose|vacuous",
-    "red": "refuted at these constants|premise unmet|violated|unmet",
+    "red": "refuted at these constants|fails in the limit|premise unmet|violated|unmet",
 }
 _VERDICT = re.compile(
     # What stands alone in a cell, begins a line, follows its label or a key, or is said of a value in parentheses.

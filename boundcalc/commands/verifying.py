@@ -110,6 +110,10 @@ def _run_of(
     return Options(**facts)
 
 
+_AGAINST = ("refuted at these constants", "premise unmet", "fails in the limit")
+"""The verdicts that an exit code of 3 tells of."""
+
+
 @click.command()
 @click.argument("theorem", shell_complete=complete_theorem)
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...", shell_complete=complete_value)
@@ -193,6 +197,7 @@ def verify(
     if seconds < 0:
         raise InputError(f"--checkpoint-every {checkpoint_every} is negative; give seconds, or 0 for never")
     gc.enable()
+    from boundcalc.verify.engines import deterministic
     from boundcalc.verify.execution import shortage_in_one_line
     from boundcalc.verify.ladder import TIME_LIMIT, case_at, parse_widths, plan
     from boundcalc.verify.probes import parse_factors, probe
@@ -215,13 +220,16 @@ def verify(
                 out, workers, float(seconds), as_json=as_json,
             )  # fmt: skip
         return
-    if run_options["width"] in ("inf", "∞"):
-        engine, run_options["width"] = engine or "infinite", None
+    if (run_options["width"] or "").casefold() in ("inf", "∞"):
+        if engine not in (None, "infinite"):
+            raise InputError(f"--engine {engine} cannot train at --width inf; drop one of them")
+        engine, run_options["width"] = "infinite", None
     options = _run_of(**run_options)
     with shortage_in_one_line():
         case = case_at(theorem, options, inputs, engine or "dense", policy, strict=strict)
         interval = anytime_interval if options.anytime else clopper_pearson
-        click.echo(str(outlook(case.trials, float(case.failure), interval)), err=True)
+        if not deterministic(case):
+            click.echo(str(outlook(case.trials, float(case.failure), interval)), err=True)
         with _workers(cluster) as workers, RunLine() as line:
             result = run(case, out, line.show, workers=workers, batch=together, checkpoint_seconds=float(seconds))
             probed = probe(
@@ -238,7 +246,7 @@ def verify(
         if probed:
             click.echo(probe_line(probed))
         click.echo(f"wrote {', '.join(str(path) for path in paths)}")
-    if result.verdict in ("refuted at these constants", "premise unmet"):
+    if result.verdict in _AGAINST:
         sys.exit(INFEASIBLE)
 
 
@@ -264,6 +272,8 @@ def _climb(found: Plan, out: Path, workers: Workers | None, seconds: float, *, a
     else:
         click.echo(ladder_text(facts))
         click.echo(f"wrote {', '.join(str(path) for path in paths)}, and a report for every width")
+    if ladder.climbed[-1].result.verdict in _AGAINST:
+        sys.exit(INFEASIBLE)
 
 
 _vary_option = click.option(
@@ -311,7 +321,7 @@ def calibrate(
     from boundcalc.verify.settings import settings_of
 
     with shortage_in_one_line(), RunLine() as line:
-        found = fit(study, settings_of(_varied(vary)), widths=not no_width, progress=line.show)
+        found = fit(study, settings_of(_varied(vary, study)), widths=not no_width, progress=line.show)
     paths = write_calibration(found, out)
     if as_json:
         show_answer(calibration_json(found))
@@ -363,7 +373,7 @@ def scaling(
     from boundcalc.verify.scaling import scaling as fit
 
     with shortage_in_one_line(), RunLine() as line:
-        found = [fit(study, name, numbers, of, line.show) for name, numbers in _varied(vary).items()]
+        found = [fit(study, name, numbers, of, line.show) for name, numbers in _varied(vary, study).items()]
     paths = write_scalings(theorem, found, out)
     if as_json:
         show_answer(scalings_json(theorem, found))
@@ -393,12 +403,14 @@ def _study(
     return Study(theorem, options, inputs, out, policy, strict)
 
 
-def _varied(vary: Iterable[str]) -> dict[str, list[Fraction]]:
-    """Read `NAME=VALUE,VALUE` settings."""
-    return {
-        name: [parse_number(value.strip(), name) for value in values.split(",")]
-        for name, values in split_assignments(vary).items()
-    }
+def _varied(vary: Iterable[str], study: Study) -> dict[str, list[Fraction]]:
+    """Read `NAME=VALUE,VALUE` settings of what is not given; each value counts once."""
+    found = {}
+    for name, values in split_assignments(vary).items():
+        if name in study.given:
+            raise InputError(f"--vary {name}={values}, and {name} is given too; give it once")
+        found[name] = list(dict.fromkeys(parse_number(value.strip(), name) for value in values.split(",")))
+    return found
 
 
 def _workers(cluster: str | None) -> AbstractContextManager[Workers | None]:

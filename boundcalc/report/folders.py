@@ -39,8 +39,16 @@ class Held:
 
     @property
     def document(self) -> Document:
-        """Its report."""
-        return _KINDS[self.name](self.facts)
+        """Its report.
+
+        Raises:
+            InputError: what the file holds is not whole.
+        """
+        try:
+            return _KINDS[self.name](self.facts)
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            path = self.folder / f"{self.name}.json"
+            raise InputError(f"{str(path)!r} is damaged ({problem!r}); {_again()}") from None
 
 
 def held(folder: Path) -> Held:

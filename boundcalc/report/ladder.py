@@ -38,7 +38,8 @@ def plan_text(plan: Plan) -> str:
 def ladder_text(facts: Facts) -> str:
     """What became of every rung, where the guarantee starts to hold, and what that says of the constant."""
     rows = [[plain(cell) for cell in row] for row in _rows(facts)]
-    return "\n".join([tabulate(rows, _HEADER, disable_numparse=True), "", *facts["summary"]])
+    left_out = [f"left out: {name}: {why}" for name, why in facts["left_out"].items()]
+    return "\n".join([tabulate(rows, _HEADER, disable_numparse=True), "", *facts["summary"], *left_out])
 
 
 def ladder_json(ladder: Ladder) -> dict[str, Any]:
@@ -48,13 +49,13 @@ def ladder_json(ladder: Ladder) -> dict[str, Any]:
         "layout": LAYOUT,
         "theorem": ladder.climbed[0].result.case.theorem.key,
         "data": ladder.climbed[0].result.case.options.data,
-        "prescribed": {"width": plan.prescribed.number, "log10": plan.prescribed.log10, "reached": plan.reached},
+        "prescribed": {"width": plan.prescribed.number, "log10": plan.prescribed.log10, "reached": ladder.reached},
         "asked": _asked(plan),
         "guess": {name: show_fraction(value) for name, value in plan.guess.items()},
         "iterations": plan.steps,
         "available_bytes": plan.available,
         "rungs": [_rung_json(one) for one in ladder.climbed],
-        "left_out": dict(plan.left_out),
+        "left_out": {**plan.left_out, **ladder.failed},
         "holds_from": None if start is None else {"width": start.rung.width, "constant": _constant_json(start)},
         "summary": _summary(ladder),
     }
@@ -106,7 +107,7 @@ def write_ladder(ladder: Ladder, folder: Path) -> tuple[Path, ...]:
     return written, *write_forms(ladder_document(facts), folder, LADDER)
 
 
-_HEADER = ("m", "engine", "succeeded", "95 % interval", "guarantee", "constant that makes m enough")
+_HEADER = ("m", "engine", "found", "succeeded", "95 % interval", "guarantee", "verdict", "constant that makes m enough")
 _PLANNED = ("m", "engine", "memory", "time, estimated", "time, taken by this start")
 
 
@@ -114,24 +115,25 @@ def _summary(ladder: Ladder) -> list[str]:
     """What a ladder comes to, in sentences."""
     lines, start, limit, widest = [], ladder.start, ladder.limit, ladder.widest
     if start is None:
-        lines.append("The guarantee is not shown to hold at the widest rung, and so from no width on.")
+        lines.append("What is guaranteed is not shown to happen at the widest rung, and so from no width on.")
     elif start.rung.width is None:
-        lines.append("The guarantee is shown to hold in the limit m → ∞, and at no width that was tried.")
+        lines.append("What is guaranteed is shown to happen in the limit m → ∞, and at no width that was tried.")
     else:
-        which = "the only rung" if len(ladder.climbed) == 1 else "and at all wider rungs"
-        lines.append(f"The guarantee is shown to hold at m = {start.rung.width}, {which}.")
-        use = start.constant
+        which = "the only rung" if len(ladder.climbed) == 1 else "and at all wider rungs, each with 95 % confidence"
+        lines.append(f"What is guaranteed is shown to happen at m = {start.rung.width}, {which}.")
+        use, found = start.constant, start.result.prescribed
         if use is not None:
+            at = "".join(f" (at its {name} = {float(value):.4g})" for name, value in found.found.items())
             lines.append(
                 f"With {use.name} = {show_fraction(use.value)} the statement asks for no more than that width; at "
-                f"the constants in use it asks for m ≥ {ladder.plan.prescribed.number}."
+                f"the constants in use it asks for m ≥ {found.solutions['width'].number} there{at}."
             )
-    if not ladder.plan.reached:
-        lines.append(f"No finite engine reaches the prescribed m ≥ {ladder.plan.prescribed.number} here.")
+    if not ladder.reached:
+        lines.append("No finite rung has a width that the statement asks for at the constants in use.")
         if widest is not None:
             lines.append(
-                f"At the widest reached, m = {widest.rung.width} ({widest.rung.engine}), which the statement asks for "
-                f"only if its constant is small: {_counted(widest)}."
+                f"At the widest finite rung, m = {widest.rung.width} ({widest.rung.engine}), where it asks for m ≥ "
+                f"{widest.result.prescribed.solutions['width'].number}: {_counted(widest)}."
             )
         if limit is not None:
             lines.append(f"In the limit m → ∞, which is no network: {_counted(limit)}.")
@@ -165,6 +167,9 @@ def _rung_json(one: Climbed) -> dict[str, Any]:
         "holds": one.holds,
         "vacuous": result.conclusion.vacuous,
         "verdict": result.verdict,
+        "found": {name: float(value) for name, value in result.prescribed.found.items()},
+        "prescribed": result.prescribed.solutions["width"].number,
+        "asked_for": one.asked_for,
         "constant": _constant_json(one),
     }
 
@@ -182,9 +187,11 @@ def _rows(facts: Facts) -> list[tuple[Text, ...]]:
         (
             _shown(one),
             one["engine"],
+            ", ".join(f"{name} = {value:.4g}" for name, value in one["found"].items()) or "–",
             f"{one['successes']} of {one['trials']}",
             f"{one['interval'][0]:.3f} to {one['interval'][1]:.3f}",
             _guarantee(one["holds"], one["vacuous"]),
+            one["verdict"],
             "–" if one["constant"] is None else _constant(one["constant"]),
         )
         for one in facts["rungs"]
@@ -213,7 +220,7 @@ def _shown(facts: Facts) -> str:
 
 
 def _asked(plan: Plan) -> str:
-    guess = ", ".join(f"{name} ≈ {float(value):.4g}" for name, value in plan.guess.items())
+    guess = ", ".join(f"{name} ≈ {float(value):.4g} (guessed)" for name, value in plan.guess.items())
     reached = "which an engine reaches here" if plan.reached else "which no finite engine reaches here"
     return f"Prescribed: m ≥ {plan.prescribed.number}{f' at {guess}' if guess else ''}, {reached}; {plan.steps} steps."
 

@@ -23,6 +23,7 @@ from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.theorem import Bound, Guarantee, Theorem
 from boundcalc.verify.case import Case, show_bytes
 from boundcalc.verify.checks import Check
+from boundcalc.verify.engines import deterministic
 from boundcalc.verify.probes import Probe
 from boundcalc.verify.runner import Result
 from boundcalc.verify.statistics import CONFIDENCE
@@ -381,6 +382,11 @@ def verdict_sentence(result: Result) -> str:
     between = f"with {100 * CONFIDENCE:g} % confidence the success probability is between {low:.3f} and {high:.3f}"
     if result.verdict == "supported":
         return f"Supported: {done}; {between}, and {key} asserts at least {required}."
+    if result.verdict in ("holds in the limit", "fails in the limit"):
+        said = done if deterministic(result.case) else f"{done}; {between}"
+        return (
+            f"{result.verdict.capitalize()} m → ∞, which is no network: {said}, and {key} asserts at least {required}."
+        )
     if result.verdict == "premise unmet":
         unmet = "; ".join(premise.name for premise in result.premises if not premise.met)
         return f"Premise unmet ({unmet}): {key} claims nothing of this run, in which {done}."

@@ -33,7 +33,13 @@ from boundcalc.symbols import VOCABULARY
 
 Facts = Mapping[str, Any]
 
-_TONES: Mapping[str, Tone] = {"supported": "good", "refuted at these constants": "bad", "premise unmet": "bad"}
+_TONES: Mapping[str, Tone] = {
+    "supported": "good",
+    "holds in the limit": "good",
+    "refuted at these constants": "bad",
+    "fails in the limit": "bad",
+    "premise unmet": "bad",
+}
 
 _OWN = ("success", "constants", "terms of the bound")
 """Pictures that have a section of their own."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from boundcalc.errors import InputError
+from boundcalc.errors import StorageError
 
 CHECKPOINT_SECONDS = 60.0
 """Between two checkpoints, at least."""
@@ -101,7 +101,7 @@ class Checkpoint:
         """Put these in the place of what was kept before, all or nothing; they are taken and written one by one.
 
         Raises:
-            InputError: it cannot be written.
+            StorageError: it cannot be written.
         """
         begun = self._clock()
         # The number of the process: on a cluster, two may have been given the same batch.
@@ -120,7 +120,7 @@ class Checkpoint:
         except OSError as problem:
             if partial.exists():
                 partial.unlink()
-            raise InputError(
+            raise StorageError(
                 f"cannot keep a checkpoint in {str(self._path.parent)!r}: {problem.strerror}; the finished inits are "
                 "kept: mend that and run the same command again, or go on without with --checkpoint-every 0"
             ) from None

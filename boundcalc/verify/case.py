@@ -11,6 +11,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import sympy
 import torch
 
@@ -79,7 +80,8 @@ class Case:
 
     inputs: what was given, measured on the data or assumed, by symbol name; what only the inits can tell (R) is not
     among them. measured: the estimates that inputs were taken from, where they were not given. engine: what trains the
-    networks; for the infinite one, the limit m → ∞ is in the place of networks of the width.
+    networks; for the infinite one, the limit m → ∞ is in the place of networks of the width. repeated: how many
+    held-out examples were left out because they equal a training example.
     """
 
     theorem: Theorem
@@ -97,6 +99,7 @@ class Case:
     device: torch.device
     policy: ConstantPolicy
     engine: EngineName = "dense"
+    repeated: int = 0
 
     @property
     def dtype(self) -> torch.dtype:
@@ -235,6 +238,7 @@ def make_case(
     )
     if options.rows is not None:
         train = _fewer(train, options.rows, options.seed)
+    test, repeated = _not_in(train, test)
     measured = experiment.measure(inputs, train, options.seed, options.device)
     for estimate in measured:
         side = estimate.lower if estimate.direction == "bracket" else estimate.value
@@ -245,7 +249,7 @@ def make_case(
     network = experiment.network(inputs, width, train.d)
     case = Case(
         theorem, experiment, options, inputs, tuple(assumed), measured, train, test, network, width, trials, 1, device,
-        policy,
+        policy, repeated=repeated,
     )  # fmt: skip
     if options.width is None and not options.widths:
         case = case.at_width(_reachable_width(case))
@@ -277,6 +281,22 @@ def _widths(theorem: Theorem, experiment: Experiment, options: Options) -> tuple
             f"several, such as --width {','.join(map(str, experiment.widths))}"
         )
     return tuple(sorted(set(given)))
+
+
+def _not_in(train: Dataset, test: Dataset) -> tuple[Dataset, int]:
+    """The held-out examples that equal no training example, and how many do: those were seen in training.
+
+    Raises:
+        InputError: all of them do.
+    """
+    seen = {row.tobytes() for row in train.X}
+    new = np.array([row.tobytes() not in seen for row in test.X])
+    if not new.any():
+        raise InputError(
+            f"every one of the {test.n} held-out examples of {test.name} equals a training example, so that nothing is "
+            "left to measure errors on; give data without repeated rows"
+        )
+    return (test if new.all() else test.subset(np.flatnonzero(new), test.name)), int((~new).sum())
 
 
 def _fewer(train: Dataset, rows: int, seed: int) -> Dataset:

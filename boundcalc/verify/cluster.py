@@ -14,6 +14,7 @@ import contextlib
 import io
 import math
 import pickle
+import re
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator
@@ -61,6 +62,8 @@ def connected(address: str) -> Iterator[Cluster]:
         from distributed import Client
     except ImportError:
         raise InputError(f"--cluster {address} needs Dask; pip install 'boundcalc[cluster]'") from None
+    if address.partition(":")[0] != SLURM and not re.fullmatch(r"[a-z]+://\S+", address):
+        raise InputError(f"--cluster {address!r} is no address; give one as tcp://HOST:8786, or slurm or slurm:JOBS")
     with contextlib.ExitStack() as stack:
         at: Any = address
         if address.partition(":")[0] == SLURM:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 EngineName = Literal["dense", "matrixfree", "infinite"]
 
-STAND_IN_LOG10 = 30
-"""The limit stands in for networks of this width at least, by its decimal logarithm: see `InPlaceOf`."""
+STAND_IN_LOG10 = 200
+"""The limit stands in for networks of this width, by its decimal logarithm: so large that what falls with m is next to
+nothing, and so small that floats hold its step sizes. See `InPlaceOf`."""
 
 
 def dense_engine_of(case: Case, trials: Sequence[int], examples: int | None = None) -> DenseEngine:
@@ -73,6 +74,11 @@ def limit_of(case: Case) -> Limit:
     return he_relu_limit(matrices - 1) if name == "cao2020" else two_layer_limit()
 
 
+def deterministic(case: Case) -> bool:
+    """Whether nothing is random in a run: gradient descent in a limit in which f_0 = 0."""
+    return case.engine == "infinite" and limit_of(case).start is None and case.experiment.examples_a_step(case) > 1
+
+
 def cost_of(case: Case, trials: int, steps: int, held_out: int) -> Cost:
     """What the run's engine takes for so many inits together, with outputs on so many further examples."""
     together = case.experiment.examples_a_step(case)
@@ -97,9 +103,12 @@ def engine_facts(engine: Engine) -> dict[str, float]:
 def engine_notes(case: Case, trained: Records) -> tuple[str, ...]:
     """What a reader must know of the engine to weigh the numbers."""
     if case.engine == "infinite":
+        nothing = ("Nothing is random here: f_0 = 0 in the limit. So one run decides.",) if deterministic(case) else ()
         return (
             "No network was trained: this is the limit m → ∞ of its training, f_0 a draw of its Gaussian process. A "
-            "network of finite width differs from it by what vanishes as m grows, which nothing here bounds.",
+            "network of finite width differs from it by what vanishes as m grows, which nothing here bounds. Bounds "
+            f"that depend on m are those at m = 10^{STAND_IN_LOG10}.",
+            *nothing,
         )
     told = [record.facts for record in trained.values() if "output_error" in record.facts]
     if not told:

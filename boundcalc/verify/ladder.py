@@ -7,23 +7,29 @@ says what it is: a network of a width that a statement does not ask for, and no 
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import ConstantPolicy, ConstantUse, hidden_constants
-from boundcalc.errors import InputError
+from boundcalc.errors import InputError, PremiseError, StorageError
 from boundcalc.parsing import parse_number
 from boundcalc.solving import UNIT, Solution
 from boundcalc.train.costs import Cost, Rates, measure_rates
 from boundcalc.train.devices import available_bytes
 from boundcalc.verify.case import BATCH, DEFAULT_WIDTH, DTYPES, Case, Options, make_case, show_bytes
-from boundcalc.verify.engines import STAND_IN_LOG10, EngineName, cost_of
+from boundcalc.verify.engines import STAND_IN_LOG10, EngineName, cost_of, deterministic
 from boundcalc.verify.execution import Workers
+from boundcalc.verify.experiments import EXPERIMENTS
+from boundcalc.verify.experiments.chen2019 import PILOT_MARGIN
 from boundcalc.verify.progress import Progress
 from boundcalc.verify.runner import Result, run
 
@@ -42,10 +48,15 @@ _PILOT = 4
 _SEARCH_STEP = 2.5
 """What a step of the search for good weights takes, in steps of training: it passes ten times over the weights."""
 
-_WIDEST_LOG10 = 300
-"""Beyond this a width is no float."""
+_CROSSOVER = 1024
+"""The width from which on training without hidden weights is thought of: see benchmarks/matrixfree.py."""
 
 _FINITE: tuple[EngineName, ...] = ("dense", "matrixfree")
+
+_OF_A_RUNG = frozenset({"width", "engine", "batch", "dtype", "trials"})
+"""What of a configuration is a rung's own."""
+
+_PLAN = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -67,9 +78,9 @@ def parse_widths(text: str) -> Widths | None:
     Raises:
         InputError: ends that are no widths, or in the wrong order.
     """
-    if text == "auto":
+    if text.casefold() == "auto":
         return Widths(None, None)
-    low, colon, high = (part.strip() for part in text.partition(":"))
+    low, colon, high = (part.strip() for part in text.casefold().partition(":"))
     if not colon:
         return None
     lowest = parse_number(low, "--width")
@@ -116,7 +127,7 @@ class Plan:
 
     prescribed: the width that the statement asks for, at a guess of what only the inits can tell, `guess`. steps: the
     number prescribed there. reached: whether a finite engine reaches it within memory and time. left_out: why, by
-    name, what was asked for and is no rung.
+    name, what was asked for and is no rung. asked: what makes two ladders the same ladder.
     """
 
     rungs: tuple[Rung, ...]
@@ -127,6 +138,7 @@ class Plan:
     left_out: Mapping[str, str]
     available: int
     rates: Mapping[EngineName, Rates]
+    asked: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -136,6 +148,12 @@ class Climbed:
     rung: Rung
     result: Result
     seconds: float
+
+    @property
+    def asked_for(self) -> bool:
+        """Whether the statement asks for this width, at what was found of these very inits and no chosen constant."""
+        met = all(premise.met for premise in self.result.premises if premise.name == "m ≥ m*")
+        return met and self.constant is None
 
     @property
     def holds(self) -> bool | None:
@@ -164,10 +182,16 @@ RungSeen = Callable[[Climbed], None]
 
 @dataclass(frozen=True)
 class Ladder:
-    """A ladder that was climbed."""
+    """A ladder that was climbed. failed: rungs that could not be run, by name, and why."""
 
     plan: Plan
     climbed: tuple[Climbed, ...]
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reached(self) -> bool:
+        """Whether a finite rung has a width that the statement asks for."""
+        return any(one.asked_for for one in self.climbed if one.rung.width is not None)
 
     @cached_property
     def start(self) -> Climbed | None:
@@ -226,6 +250,8 @@ def plan(
         rungs = [found] if found is not None else []
     else:
         m = _even(widths.lowest)
+        if widths.highest is not None and m > widths.highest:
+            raise InputError(f"no even width lies between {widths.lowest} and {widths.highest}; give others")
         while widths.highest is None or m <= widths.highest:
             rung = planner.finite(m)
             if rung is None:
@@ -238,14 +264,22 @@ def plan(
             rungs = [by_width[m] for m in sorted(by_width)]
     if widths.highest is None and not (widths.lowest is None and at_wanted is not None):
         if "infinite" in planner.engines:
-            rungs.append(planner.infinite(width))
+            rungs.append(planner.infinite())
         else:
             left_out["m → ∞"] = f"there is no engine for {key} there"
     if not rungs:
-        raise InputError(f"no width is within reach: {planner.why(wanted or 2)}; give another --width or --time-limit")
+        asked = _even(widths.lowest) if widths.lowest is not None else wanted or 2
+        raise InputError(f"m = {asked} is not within reach: {planner.why(asked)}; give another --width or --time-limit")
+    ends = ["inf" if end is None else str(end) for end in (widths.lowest, widths.highest)]
+    identity = {
+        **{name: value for name, value in rungs[0].case.config.items() if name not in _OF_A_RUNG},
+        "widths": "auto" if widths.auto else ":".join(ends),
+        "time_limit": time_limit,
+    }
     return Plan(
-        tuple(rungs), width, guess, planner.steps, at_wanted is not None, left_out, planner.available, planner.rates
-    )
+        tuple(rungs), width, guess, planner.steps, at_wanted is not None, left_out, planner.available, planner.rates,
+        identity,
+    )  # fmt: skip
 
 
 def case_at(
@@ -265,13 +299,13 @@ def case_at(
     """
     if engine == "dense":
         return make_case(key, options, given, policy, strict=strict)
-    planner, width, _ = _planned(key, options, given, policy, strict, math.inf)
+    planner, _, _ = _planned(key, options, given, policy, strict, math.inf)
     if engine not in planner.engines:
         raise InputError(f"--engine {engine} cannot verify {key}; use {' or '.join(planner.engines)}")
     if engine == "infinite":
         if options.width is not None:
             raise InputError(f"--width {options.width} with the infinite engine, which has none; give --width inf")
-        return planner.infinite(width).case
+        return planner.infinite().case
     rung = planner.rung(engine, _even(options.width or DEFAULT_WIDTH))
     if rung.cost.bytes > planner.available:
         raise InputError(f"--width {rung.case.width} does not fit: {planner.why(rung.case.width)}; give a smaller one")
@@ -287,18 +321,25 @@ def _planned(
     time_limit: float,
 ) -> tuple[_Planner, Solution, Mapping[str, Fraction]]:
     """What finds engines, the width that is prescribed, and at which guess of what only the inits can tell."""
-    base = make_case(key, replace(options, width=DEFAULT_WIDTH), given, policy, strict=strict)
-    if base.experiment.engines == ("dense",):
+    known = EXPERIMENTS.get(CATALOGUE.find(key).key)
+    if known is not None and known.engines == ("dense",):
         raise InputError(f"{key} is verified by the dense engine alone; give --width M")
+    if options.dtype not in ("auto", "float64"):
+        raise InputError(
+            f"--dtype {options.dtype}: only the dense engine computes in it; give --width M, or drop the type"
+        )
+    base = make_case(key, replace(options, width=DEFAULT_WIDTH), given, policy, strict=strict)
     pilot, searched = replace(base, trials=min(_PILOT, base.trials)), [0]
     certificates = {
         record.trial: record for record in pilot.experiment.certify(pilot, range(pilot.trials), searched.append)
     }
-    prescribed = pilot.experiment.prescribe(pilot, certificates)
-    statement = pilot.statement.with_inputs(**prescribed.found)
-    unbound = {name: value for name, value in statement.inputs.items() if name != "m"}
-    width = replace(statement, inputs=unbound).solve("width")
-    return _Planner(base, prescribed.steps, max(searched), time_limit), width, prescribed.found
+    found = pilot.experiment.prescribe(pilot, certificates).found
+    guess = {name: PILOT_MARGIN * value for name, value in found.items() if name not in base.inputs}
+    guessed = replace(pilot, inputs={**pilot.inputs, **guess})
+    unbound = {name: value for name, value in guessed.statement.inputs.items() if name != "m"}
+    width = replace(guessed.statement, inputs=unbound).solve("width")
+    steps = guessed.experiment.prescribe(guessed, certificates).steps
+    return _Planner(base, steps, max(searched), time_limit), width, guess
 
 
 def climb(
@@ -313,20 +354,71 @@ def climb(
     """Run every rung of a plan, each in a folder of its own, the narrowest first; what is done is not repeated.
 
     Raises:
-        InputError: what `run` refuses.
+        InputError: what `run` refuses. A rung whose premises are not found to hold is left out, and said so in the
+            ladder, unless all are.
         OutOfMemoryError: not even one init of a rung fits into memory.
     """
-    climbed = []
+    found = replace(found, rungs=_kept(found, folder))
+    climbed, failed = [], {}
     for rung in found.rungs:
         begun = time.monotonic()
-        result = run(
-            rung.case, folder / rung.name, on_progress,
-            workers=workers, batch=rung.case.batch, checkpoint_seconds=checkpoint_seconds,
-        )  # fmt: skip
+        try:
+            result = run(
+                rung.case, folder / rung.name, on_progress,
+                workers=workers, batch=rung.case.batch, checkpoint_seconds=checkpoint_seconds,
+            )  # fmt: skip
+        except PremiseError as problem:
+            # Too narrow for its premises, say: that is no reason to leave the wider ones.
+            failed[rung.name] = str(problem)
+            continue
         climbed.append(Climbed(rung, result, time.monotonic() - begun))
         if on_rung is not None:
             on_rung(climbed[-1])
-    return Ladder(found, tuple(climbed))
+    if not climbed:
+        raise PremiseError("; ".join(f"{name}: {why}" for name, why in failed.items()))
+    return Ladder(found, tuple(climbed), failed)
+
+
+def _kept(found: Plan, folder: Path) -> tuple[Rung, ...]:
+    """The rungs as they were planned when this ladder was begun: rates that are measured again may say otherwise.
+
+    Raises:
+        StorageError: the folder holds another ladder or something else, or cannot be written to.
+    """
+    path = folder / _PLAN
+    another = "give another --out, or the same command to go on with what is there"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            kept = json.loads(path.read_text("utf-8"))
+            for name, value in found.asked.items():
+                there = kept["asked"].get(name)
+                if there != value:
+                    raise StorageError(
+                        f"{str(folder)!r} holds another ladder ({name} is {there} there, {value} here); {another}"
+                    )
+            return tuple(_again(found, one) for one in kept["rungs"])
+        if any(folder.iterdir()):
+            raise StorageError(f"{str(folder)!r} holds something else than a ladder; {another}")
+        rungs = [{"engine": r.engine, "width": r.case.width, "batch": r.case.batch} for r in found.rungs]
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(json.dumps({"asked": found.asked, "rungs": rungs}, indent=2), "utf-8")
+        os.replace(partial, path)
+    except OSError as problem:
+        raise StorageError(f"cannot use {str(folder)!r}: {problem.strerror}; {another}") from None
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as problem:
+        raise StorageError(f"{str(path)!r} is damaged ({problem}); {another}") from None
+    return found.rungs
+
+
+def _again(found: Plan, kept: Mapping[str, Any]) -> Rung:
+    """A rung of the plan that was kept."""
+    for rung in found.rungs:
+        if (rung.engine, rung.case.width, rung.case.batch) == (kept["engine"], kept["width"], kept["batch"]):
+            return rung
+    case = replace(found.rungs[0].case.trained_by(kept["engine"], kept["width"]), batch=kept["batch"])
+    cost = cost_of(case, case.batch, found.steps, sum(part.n for part in case.experiment.judged(case)))
+    return Rung(case, cost, found.rates[case.engine].seconds(cost) * math.ceil(case.trials / case.batch))
 
 
 class _Planner:
@@ -353,11 +445,10 @@ class _Planner:
         top = 40 if below is None else below.bit_length() - 1
         return next((rung for k in range(top, 0, -1) if (rung := self.finite(2**k)) is not None), None)
 
-    def infinite(self, prescribed: Solution) -> Rung:
-        """The limit, in the place of a network that is wide enough."""
-        assert prescribed.log10 is not None
-        power = min(max(STAND_IN_LOG10, math.ceil(prescribed.log10) + 2), _WIDEST_LOG10)
-        return self.rung("infinite", 10**power)
+    def infinite(self) -> Rung:
+        """The limit, in the place of a network that is wide enough; one init where nothing is random in it."""
+        case = self._base.trained_by("infinite", 10**STAND_IN_LOG10)
+        return self.rung("infinite", case.width, 1 if deterministic(case) else case.trials)
 
     def why(self, m: int) -> str:
         """What a width that is not within reach would take."""
@@ -368,11 +459,14 @@ class _Planner:
         )
 
     def _rungs(self, m: int) -> list[Rung]:
-        return [self.rung(engine, m) for engine in self._base.experiment.engines if engine in _FINITE]
+        """By every finite engine; below the crossover stored weights are quicker, and certified by a better search."""
+        engines = _FINITE if m >= _CROSSOVER else ("dense",)
+        return [self.rung(engine, m) for engine in self._base.experiment.engines if engine in engines]
 
-    def rung(self, engine: EngineName, m: int) -> Rung:
+    def rung(self, engine: EngineName, m: int, trials: int | None = None) -> Rung:
         """This engine at this width, whether it fits or not."""
         case = self._base.trained_by(engine, m)
+        case = replace(case, trials=trials or case.trials)
         one, two = (cost_of(case, trials, self.steps, self._held_out) for trials in (1, 2))
         spare, each = _SHARE * self.available - one.bytes, max(two.bytes - one.bytes, 1)
         fitting = 1 + max(int(spare // each), 0)

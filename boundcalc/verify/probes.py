@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 
-from boundcalc.errors import InputError
+from boundcalc.errors import InputError, StorageError
 from boundcalc.parsing import parse_number
 from boundcalc.symbols import show_fraction
 from boundcalc.train.checkpoints import CHECKPOINT_SECONDS
@@ -107,6 +107,8 @@ def probe(
     """
     found = []
     prescribed = {name for name in factors if _QUANTITY[name] in result.prescribed.solutions}
+    if result.case.engine == "infinite":
+        prescribed.discard("m")  # There is no width to change.
     with Store(folder, result.case.config) as store:
         for name, values in factors.items():
             for factor in values:
@@ -139,6 +141,8 @@ def _probe(
         value = show_fraction(factor) + "×"
     try:
         probed = run_in(store, case, on_progress, workers=workers, checkpoint_seconds=checkpoint_seconds)
+    except StorageError:
+        raise
     except InputError as problem:
         return Probe(name, factor, value, problem=str(problem))
     if name == "eta":

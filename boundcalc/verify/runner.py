@@ -24,7 +24,7 @@ from boundcalc.train.checkpoints import CHECKPOINT_SECONDS
 from boundcalc.train.devices import available_bytes
 from boundcalc.verify.case import Case, show_bytes
 from boundcalc.verify.checks import Conclusion, Premise
-from boundcalc.verify.engines import engine_notes
+from boundcalc.verify.engines import deterministic, engine_notes
 from boundcalc.verify.execution import Local, Shelf, Work, Workers, complete
 from boundcalc.verify.experiment import Prescribed
 from boundcalc.verify.progress import Progress
@@ -144,7 +144,12 @@ def _judge_so_far(case: Case, prescribed: Prescribed) -> Callable[[Tally], Verdi
 
 
 def _interval(case: Case, tally: Tally) -> tuple[float, float]:
-    """Of the success probability; undecided inits are failures for the lower end and successes for the upper one."""
+    """Of the success probability; undecided inits are failures for the lower end and successes for the upper one.
+
+    Where nothing is random, what happened once happens always.
+    """
+    if deterministic(case) and tally.trials:
+        return float(tally.successes == tally.trials), float(tally.successes + tally.undecided == tally.trials)
     of = anytime_interval if case.options.anytime else clopper_pearson
     low, _ = of(tally.successes, tally.trials)
     _, high = of(tally.successes + tally.undecided, tally.trials)
@@ -162,6 +167,9 @@ def _conditions(case: Case, prescribed: Prescribed) -> tuple[tuple[Premise, ...]
     statement = case.statement.with_inputs(**prescribed.found)
     conditions, chosen = [], []
     for condition in case.theorem.conditions:
+        if case.engine == "infinite" and _on_width(condition) and condition.relation == ">=":
+            conditions.append(Premise("m ≥ m*", True, "met as m → ∞, whatever the constants"))
+            continue
         premise, constant = statement.condition(condition)
         conditions.append(replace(premise, name="m ≥ m*") if _on_width(condition) else premise)
         chosen += [constant] if constant else []
@@ -193,10 +201,23 @@ def judge_run(case: Case, prescribed: Prescribed, certificates: Records, trained
         successes=successes,
         undecided=undecided,
         interval=interval,
-        verdict=judge(interval, float(case.failure), premises, vacuous=conclusion.vacuous or case.failure >= 1),
+        verdict=_named(
+            case, judge(interval, float(case.failure), premises, vacuous=conclusion.vacuous or case.failure >= 1)
+        ),
         versions=versions(),
         machine=machine(case.device),
     )
+
+
+def _named(case: Case, verdict: Verdict) -> Verdict:
+    """A verdict on a limit is none on the statement, which is about networks."""
+    if case.engine != "infinite":
+        return verdict
+    of_limit: Mapping[Verdict, Verdict] = {
+        "supported": "holds in the limit",
+        "refuted at these constants": "fails in the limit",
+    }
+    return of_limit.get(verdict, verdict)
 
 
 def _in_guarantees(case: Case) -> list[ConstantUse]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from boundcalc.errors import InputError
+from boundcalc.errors import InputError, PremiseError
 from boundcalc.verify.progress import Progress
 from boundcalc.verify.runner import Result
 from boundcalc.verify.settings import Setting, Study, powers_of_two, settings_of
@@ -106,7 +106,7 @@ def _sufficed(study: Study, setting: Setting, of: Of, progress: Progress | None)
     for width in sorted(powers_of_two(result.case.width), reverse=True):
         try:
             at = study.run(setting.with_width(width), progress)
-        except InputError:
+        except PremiseError:
             if width == result.case.width:
                 raise
             break  # too narrow for the premises themselves

@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 
 from boundcalc.constants import ConstantPolicy
-from boundcalc.errors import InputError
+from boundcalc.errors import InputError, PremiseError
 from boundcalc.solving import UNIT
 from boundcalc.symbols import show_fraction
 from boundcalc.verify.case import Case, Options, make_case
@@ -103,7 +103,7 @@ def smallest_width(
     for width in sorted(widths, reverse=True):
         try:
             result = study.run(setting.with_width(width), progress)
-        except InputError:
+        except PremiseError:
             # Too narrow for the premises themselves (no good weights near any init).
             if found is None:
                 raise

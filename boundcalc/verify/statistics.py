@@ -14,7 +14,10 @@ from scipy import special, stats
 from boundcalc.errors import InputError
 from boundcalc.verify.checks import Premise
 
-Verdict = Literal["supported", "refuted at these constants", "inconclusive", "premise unmet", "vacuous"]
+Verdict = Literal[
+    "supported", "refuted at these constants", "inconclusive", "premise unmet", "vacuous",
+    "holds in the limit", "fails in the limit",
+]  # fmt: skip
 
 MOST_TRIALS = 100_000
 """The most inits of one run."""

@@ -29,7 +29,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from boundcalc.errors import InputError
+from boundcalc.errors import StorageError
 from boundcalc.verify.record import Record
 
 STORE, LOCK, CHECKPOINTS = "trials.sqlite", "trials.lock", "checkpoints"
@@ -119,7 +119,7 @@ class Rows:
         """Keep a batch of records and the time it took, all or none; a trial that is there already is left as it is.
 
         Raises:
-            InputError: they cannot be written; what was kept before still is.
+            StorageError: they cannot be written; what was kept before still is.
         """
         rows = [(self._run, stage, record.trial, *_packed(record)) for record in records]
         with self._writing():
@@ -138,11 +138,11 @@ class Rows:
         try:
             yield
         except sqlite3.OperationalError as problem:
-            raise InputError(
+            raise StorageError(
                 f"cannot read {str(self._path)!r}: {problem}; mend that and run the same command again"
             ) from None
         except (sqlite3.DatabaseError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as problem:
-            raise InputError(f"{str(self._path)!r} is damaged ({problem}); give another --out") from None
+            raise StorageError(f"{str(self._path)!r} is damaged ({problem}); give another --out") from None
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -154,7 +154,7 @@ class Rows:
         except (sqlite3.Error, OverflowError) as problem:
             if self._db.in_transaction:  # SQLite itself takes it back where the disk is full
                 self._db.execute("ROLLBACK")
-            raise InputError(
+            raise StorageError(
                 f"cannot write to {str(self._path)!r}: {problem}; the finished inits are kept: mend that and run the "
                 "same command again"
             ) from None
@@ -164,7 +164,7 @@ class Store(Rows):
     """A run's folder, open for writing: the rows of its main configuration, and by `run` those of others.
 
     Raises:
-        InputError: the folder holds something else, or another run, or another process is running there.
+        StorageError: the folder holds something else, or another run, or another process is running there.
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
@@ -182,8 +182,8 @@ class Store(Rows):
             self._check_main(config)
         except (OSError, sqlite3.DatabaseError) as problem:
             self.close()
-            raise InputError(f"cannot use --out {str(folder)!r}: {problem}; give another folder") from None
-        except InputError:
+            raise StorageError(f"cannot use --out {str(folder)!r}: {problem}; give another folder") from None
+        except StorageError:
             self.close()
             raise
 
@@ -210,7 +210,7 @@ class Store(Rows):
             (text,) = self._db.execute("SELECT config FROM run WHERE id = ?", (_MAIN,)).fetchone()
             held = dict(json.loads(text))
         name, there, here = _first_difference(held, json.loads(json.dumps(dict(config))))
-        raise InputError(
+        raise StorageError(
             f"--out {str(self.folder)!r} holds another run ({name} is {there} there, {here} here); "
             "give another folder, or the same options to continue that run"
         )
@@ -244,11 +244,11 @@ def reading(folder: Path) -> Iterator[Rows]:
     """The rows of a folder's main configuration, to look at, also while a run is adding to them.
 
     Raises:
-        InputError: the folder holds no run.
+        StorageError: the folder holds no run.
     """
     path = folder / STORE
     if not path.exists():
-        raise InputError(f"{str(folder)!r} holds no run")
+        raise StorageError(f"{str(folder)!r} holds no run")
     _check_store(path)
     # Not mode=ro: such a connection would leave files behind that it had to make in order to read.
     with contextlib.closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=rw", uri=True)) as db:
@@ -259,7 +259,7 @@ def reading(folder: Path) -> Iterator[Rows]:
 def _check_folder(folder: Path) -> None:
     """Refuse what is no folder of ours, before anything in it is touched."""
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"--out {str(folder)!r} is a file; give a folder that is new or empty")
+        raise StorageError(f"--out {str(folder)!r} is a file; give a folder that is new or empty")
     if not folder.is_dir():
         return
     path = folder / STORE
@@ -267,7 +267,7 @@ def _check_folder(folder: Path) -> None:
         _check_store(path)
     # A run that was cut off before its first row may have left a lock, or a store half made.
     elif any(not file.name.startswith((STORE, LOCK)) for file in folder.iterdir()):
-        raise InputError(f"--out {str(folder)!r} is not empty and holds no run; give a folder that is new or empty")
+        raise StorageError(f"--out {str(folder)!r} is not empty and holds no run; give a folder that is new or empty")
 
 
 def _check_store(path: Path) -> None:
@@ -276,13 +276,13 @@ def _check_store(path: Path) -> None:
         with path.open("rb") as file:
             header = file.read(100)
     except OSError as problem:
-        raise InputError(f"cannot read {str(path)!r}: {problem.strerror}; give another --out") from None
+        raise StorageError(f"cannot read {str(path)!r}: {problem.strerror}; give another --out") from None
     found = int.from_bytes(header[_AT_APPLICATION : _AT_APPLICATION + 4], "big")
     if not header.startswith(_HEADER) or found != _APPLICATION_ID:
-        raise InputError(f"{str(path)!r} is not the record of a run of boundcalc; give another --out")
+        raise StorageError(f"{str(path)!r} is not the record of a run of boundcalc; give another --out")
     layout = int.from_bytes(header[_AT_LAYOUT : _AT_LAYOUT + 4], "big")
     if layout != _LAYOUT:
-        raise InputError(
+        raise StorageError(
             f"{str(path)!r} is of another version of boundcalc (layout {layout}, here {_LAYOUT}); give another --out"
         )
 
@@ -299,7 +299,7 @@ def _locked(folder: Path) -> sqlite3.Connection:
         lock.close()
         if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY:
             raise
-        raise InputError(f"cannot use --out {str(folder)!r}: {problem}; is another run using it?") from None
+        raise StorageError(f"cannot use --out {str(folder)!r}: {problem}; is another run using it?") from None
     return lock
 
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from boundcalc.data import Dataset
-from boundcalc.errors import InputError
+from boundcalc.errors import PremiseError
 from boundcalc.estimate.least_radius import TOLERANCE
 from boundcalc.estimate.radius import RadiusCertificate, certify_radius, search_bytes
 from boundcalc.solving import Solution
@@ -112,13 +112,13 @@ class NearGoodWeights(Defaults):
         """R: the one given, or the largest that was needed.
 
         Raises:
-            InputError: no init has one.
+            PremiseError: no init has one.
         """
         if "R" in case.inputs:
             return case.inputs["R"]
         found = [record.facts["R"] for record in certificates.values() if record.success]
         if not found:
-            raise InputError(
+            raise PremiseError(
                 f"no weights with every loss below epsilon={show_fraction(case.inputs['epsilon'])} were found from any "
                 f"init, so R is unknown; give a larger --width (now {case.width}), or R=…"
             )

@@ -78,7 +78,7 @@ def jury(case: Case, steps: int) -> Jury:
     seeds = np.random.SeedSequence(case.options.seed, spawn_key=(_STREAM,))
     random = np.random.Generator(np.random.PCG64(seeds))
     if not unseen.fresh:
-        unseen = Unseen(unseen.data.subset(random.permutation(unseen.data.n), unseen.data.name), False)
+        unseen = Unseen(unseen.data.subset(random.permutation(unseen.data.n), unseen.data.name), False, unseen.repeated)
     size = min(unseen.data.n, most)
     places = (np.arange(size) + random.random(size)) * (steps / size)
     return Jury(unseen, np.minimum(places.astype(np.int64), steps - 1))

@@ -45,6 +45,7 @@ class Unseen:
 
     data: Dataset
     fresh: bool
+    repeated: int = 0
 
     @property
     def note(self) -> str:
@@ -54,6 +55,8 @@ class Unseen:
             if self.fresh
             else f"the {self.data.n} held-out examples, taken as independent draws of the population"
         )
+        if self.repeated and not self.fresh:
+            law += f" ({self.repeated} more equal a training example and were left out, so that errors may be too high)"
         return (
             f"Population 0-1 errors are measured on {law}; an output of exactly 0 counts as an error. Their intervals "
             f"are exact, and all of them together hold with probability ≥ {1 - MISREADING:g}."
@@ -69,7 +72,7 @@ def unseen_examples(case: Case, count: int | None = None, draw: int = 0) -> Unse
         count = FRESH_EXAMPLES if case.engine == "dense" else FRESH_BEYOND
     seeds = np.random.SeedSequence(case.options.seed, spawn_key=(_STREAM, draw))
     fresh = draw_fresh(case.options.data, count, np.random.Generator(np.random.PCG64(seeds)))
-    return Unseen(case.test, False) if fresh is None else Unseen(fresh, True)
+    return Unseen(case.test, False, case.repeated) if fresh is None else Unseen(fresh, True)
 
 
 @dataclass(frozen=True)

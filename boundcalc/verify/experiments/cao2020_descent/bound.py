@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from boundcalc.data import Dataset
-from boundcalc.errors import InputError
+from boundcalc.errors import InputError, PremiseError
 from boundcalc.estimate.gradient_bound import GradientBound, Search, gradient_bound, gradient_ratio, search_bytes
 from boundcalc.symbols import show_fraction
 from boundcalc.train.engine import Engine, RestorableEngine
@@ -76,7 +76,7 @@ class UnderGradientBound(Descends):
         """B in use, and what follows from it; C_τ chosen where nobody set it and the search needs another.
 
         Raises:
-            InputError: some init has no gradient somewhere in the neighbourhood that others have one in.
+            PremiseError: some init has no gradient somewhere in the neighbourhood that others have one in.
         """
         facts = [record.facts for record in certificates.values()]
         tau, tried = facts[0]["searched_radius"], facts[0]["B_tried"]
@@ -86,7 +86,7 @@ class UnderGradientBound(Descends):
             B = given or Fraction(str(tried))
             return self.prescribed(case, case.statement.with_inputs(B=B), {} if given else {"B": B}, ())
         if given is None and least <= 0:
-            raise InputError(
+            raise PremiseError(
                 f"no B satisfies (3.1): weights without a gradient were found within tau={tau:.3g} of an init; give "
                 "B=…, a smaller --set C_tau=…, or a larger --width"
             )
