@@ -18,6 +18,9 @@ from boundcalc.train.networks import Network
 _PROBE = 1024
 """Rows of the matrices that rates are measured with: 4 to 8 MB, more than caches close to a core hold."""
 
+_ELSE = 1.6
+"""All that a training does, in its products at the rates of large matrices: 1.2 to 2.3 was measured on a CPU."""
+
 _OVERHEAD = {"cpu": 2e-5, "cuda": 8e-6}
 """Seconds that a call takes apart from its arithmetic."""
 
@@ -42,7 +45,8 @@ class Rates:
 
     def seconds(self, cost: Cost) -> float:
         """An estimate of the time: arithmetic or memory, whichever takes longer, and the calls."""
-        return max(cost.operations / self.operations, cost.traffic / self.traffic) + cost.calls * self.overhead
+        products = max(cost.operations / self.operations, cost.traffic / self.traffic)
+        return _ELSE * products + cost.calls * self.overhead
 
 
 def dense_cost(network: Network, n: int, trials: int, steps: int, dtype: torch.dtype) -> Cost:
