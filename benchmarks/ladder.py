@@ -1,7 +1,8 @@
 """How far the estimated times of the ladder of widths are from the times taken, and where the engines cross over.
 
 Ratios of time taken to time estimated, per engine and width: the model should be within a factor of two or so where
-matrix products dominate, that is from m = 256 on.
+matrix products dominate, that is from m = 256 on. Measured on two idle cores (2026-11-23): 1.0 to 1.8, and 1.6 to 3.1
+where everything is over in a tenth of a second.
 """
 
 from __future__ import annotations
