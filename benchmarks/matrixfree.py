@@ -17,8 +17,8 @@ law, 1,000 inits, in the order of the results: p = 0.65, 0.97, 0.26, 0.72, 0.54,
 0.097, 0.033, 0.24, 0.61, 0.80 at m = 1024; of the broken engine at most 1.1e-7, but for the initial loss (the same).
 crossover: in time at m ≈ 1,080, in memory at m ≈ 1,350 (dense in float32).
 wide, m = 10^6: 273 CPU seconds, 3 minutes 20 with both cores idle (2026-11-23); peak 11.05 GB (predicted 11.10; the
-weights would take 8 TB); loss 0.877 → 0.245; algebra 8e-14, loss of orthogonality 1e-14, outputs within 1.6e-10 of those
-with nothing left out.
+weights would take 8 TB); loss 0.877 → 0.245; algebra 8e-14, loss of orthogonality 1e-14, outputs within 1.6e-10 of
+those with nothing left out.
 """
 
 from __future__ import annotations
