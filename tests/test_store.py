@@ -592,6 +592,18 @@ def _no_connection_is_left_open() -> Iterator[None]:
     gc.collect()  # an open connection warns as it goes
 
 
+def test_the_rate_counts_what_this_start_did() -> None:
+    """A batch of 2 that goes on at step 81 of 100 and takes a second for each: 0.2 inits in 10 s, not 1.8."""
+    states: list[State] = []
+    now = [0.0]
+    meter = Meter("training", 2, Tally(0, 0, 0), states.append, clock=lambda: now[0])
+    for step in range(81, 91):
+        now[0] += 1.0
+        meter.step(2, 100, step, True)
+    assert states[-1].rate == pytest.approx(0.02)
+    assert states[-1].left == pytest.approx(10.0)
+
+
 def test_examples_that_were_trained_on_are_not_held_out(tmp_path: Path) -> None:
     """Twelve rows, each eight times: whatever the split, hardly a held-out row is new."""
     random = np.random.default_rng(0)

@@ -49,16 +49,21 @@ class Checkpoints:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder, self._name, self._seconds, self._clock = folder, name, seconds, clock
-        self._begun = 0
+        self._made: list[Checkpoint] = []
+
+    @property
+    def resumed(self) -> bool:
+        """Whether any training went on from what was kept."""
+        return any(checkpoint.resumed for checkpoint in self._made)
 
     def begin(self, facts: Mapping[str, Any], size: int) -> Checkpoint:
         """The checkpoint of the next training.
 
         facts: JSON values that tell this training from every other; size: about how many bytes will be kept.
         """
-        path = self._folder / f"{self._name}.{self._begun}"
-        self._begun += 1
-        return Checkpoint(path, facts, self._seconds, size / _BYTES_PER_SECOND, self._clock)
+        path = self._folder / f"{self._name}.{len(self._made)}"
+        self._made.append(Checkpoint(path, facts, self._seconds, size / _BYTES_PER_SECOND, self._clock))
+        return self._made[-1]
 
     def remove(self) -> None:
         """Remove them all, and what was left of any that was being written."""
@@ -75,6 +80,7 @@ class Checkpoint:
         self._path, self._facts, self._seconds, self._clock = path, json.dumps(dict(facts)), seconds, clock
         self._next = clock() + max(seconds, cost / _SHARE)
         self._kept = False
+        self.resumed = False
 
     def read(self) -> Arrays | None:
         """What was kept last, or None."""
@@ -90,7 +96,7 @@ class Checkpoint:
         # Missing; not ours; cut off by a power failure (its checksums tell): the training can do without.
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
-        self._kept = True
+        self._kept = self.resumed = True
         return found
 
     def due(self) -> bool:

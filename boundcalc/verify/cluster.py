@@ -265,7 +265,7 @@ def _carry_out(parcel: _Parcel, trials: Trials) -> Outcome | _Refusal:
     # Checkpoints are kept where the worker sees the run's folder.
     shared = shelf if shelf is not None and shelf.folder.parent.is_dir() else None
     try:
-        outcome = attempt(work, trials, shared, lambda step: None)
+        outcome = attempt(work, trials, shared, lambda step, resumed: None)
     except BoundcalcError as problem:
         return _Refusal(str(problem))
     if isinstance(outcome, Shortage):

@@ -152,9 +152,14 @@ class Local:
             yield trials, attempt(work, trials, shelf, partial(meter.step, len(trials), work.steps))
 
 
-def attempt(work: Work, trials: Trials, shelf: Shelf | None, on_step: Callable[[int], None]) -> Outcome:
-    """Do a batch; a shortage of memory is an answer."""
-    note = on_step if shelf is None else Checkpointed(on_step, shelf.of(work.stage, trials))
+def attempt(work: Work, trials: Trials, shelf: Shelf | None, on_step: Callable[[int, bool], None]) -> Outcome:
+    """Do a batch; a shortage of memory is an answer. on_step hears of each step, and whether the batch was resumed."""
+    kept = None if shelf is None else shelf.of(work.stage, trials)
+
+    def told(step: int) -> None:
+        on_step(step, kept is not None and kept.resumed)
+
+    note = told if kept is None else Checkpointed(told, kept)
     try:
         return tuple(work.of(trials, note))
     except Exception as problem:

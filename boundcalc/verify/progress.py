@@ -29,7 +29,7 @@ class State:
     stage: str
     trials: int
     done: int
-    before: int
+    before: float
     underway: float
     seconds: float
     tally: Tally
@@ -100,7 +100,8 @@ class Meter:
         )  # fmt: skip
         self._tally = tally
         self._verdict = judge(tally) if judge and tally.trials else None
-        self._done = self._before = tally.trials
+        self._done, self._before = tally.trials, float(tally.trials)
+        self._credited = False
         self._underway, self._detail = 0.0, ""
         self._begun = self._said = clock()
 
@@ -116,10 +117,17 @@ class Meter:
             self._verdict = self._judge(self._tally)
         self._done += trials
         self._underway, self._detail = 0.0, ""
+        self._credited = False
         self._say()
 
-    def step(self, trials: int, steps: int | None, step: int) -> None:
-        """A batch of so many inits, which takes so many steps if that is known, has taken this one."""
+    def step(self, trials: int, steps: int | None, step: int, resumed: bool = False) -> None:
+        """A batch of so many inits, which takes so many steps if that is known, has taken this one.
+
+        resumed: it went on from a checkpoint, so that what came before the first step heard of is of an earlier start.
+        """
+        if resumed and not self._credited and steps is not None:
+            self._before += trials * min((step - 1) / max(steps, 1), 1.0)
+            self._credited = True
         if self._clock() - self._said < _INTERVAL:
             return
         if steps is None:
