@@ -411,3 +411,4 @@ def test_an_address_that_is_none_is_refused_at_once(tmp_path: Path) -> None:
         )
         assert done.returncode == 2
         assert f"--cluster {address!r} is no address; give one as tcp://HOST:8786" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr

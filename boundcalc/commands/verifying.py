@@ -204,6 +204,10 @@ def verify(
     from boundcalc.verify.runner import run
     from boundcalc.verify.statistics import anytime_interval, clopper_pearson, outlook
 
+    if cluster is not None:
+        from boundcalc.verify.cluster import check_address
+
+        check_address(cluster)
     factors = parse_factors(probes)
     widths = parse_widths(run_options["width"] or "")
     if time_limit is not None and widths is None:

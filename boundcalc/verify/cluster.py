@@ -49,6 +49,16 @@ _POLL_SECONDS, _LOOK_SECONDS = 0.05, 2.0
 """Between two looks for results, and for the workers that are there."""
 
 
+def check_address(address: str) -> None:
+    """Refuse what is no address, before anything is done.
+
+    Raises:
+        InputError: it is neither one of a scheduler nor a Slurm queue.
+    """
+    if address.partition(":")[0] != SLURM and not re.fullmatch(r"[a-z]+://\S+", address):
+        raise InputError(f"--cluster {address!r} is no address; give one as tcp://HOST:8786, or slurm or slurm:JOBS")
+
+
 @contextlib.contextmanager
 def connected(address: str) -> Iterator[Cluster]:
     """The workers at an address: that of a Dask scheduler, or slurm:JOBS for jobs of a Slurm queue.
@@ -62,8 +72,7 @@ def connected(address: str) -> Iterator[Cluster]:
         from distributed import Client
     except ImportError:
         raise InputError(f"--cluster {address} needs Dask; pip install 'boundcalc[cluster]'") from None
-    if address.partition(":")[0] != SLURM and not re.fullmatch(r"[a-z]+://\S+", address):
-        raise InputError(f"--cluster {address!r} is no address; give one as tcp://HOST:8786, or slurm or slurm:JOBS")
+    check_address(address)
     with contextlib.ExitStack() as stack:
         at: Any = address
         if address.partition(":")[0] == SLURM:
