@@ -6,6 +6,7 @@ import html
 import json
 import math
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -21,11 +22,12 @@ from mpmath import mp, mpf
 
 from boundcalc.arrays import programs
 from boundcalc.catalogue import CATALOGUE
+from boundcalc.commands.asking import evaluate_quantity
 from boundcalc.commands.explore import explore
 from boundcalc.constants import ConstantPolicy
 from boundcalc.errors import InputError, NumericsError, UnknownNameError
 from boundcalc.explorer import write_page
-from boundcalc.explorer.content import catalogue_json
+from boundcalc.explorer.content import FIRST, MOST_FIRST, catalogue_json
 from boundcalc.explorer.page import render
 from boundcalc.explorer.plans import Plan, optional, plans
 from boundcalc.explorer.programs import NAMES
@@ -81,6 +83,11 @@ def scripted(folder: Path, text: str, script: str, size: str = "1000,900") -> An
 @pytest.fixture(scope="module")
 def page_text() -> str:
     return render(CATALOGUE)
+
+
+@pytest.fixture(scope="module")
+def content() -> dict[str, Any]:
+    return catalogue_json(CATALOGUE)
 
 
 def drawn(name: str, count: int) -> np.ndarray:
@@ -319,6 +326,8 @@ def test_the_link_carries_the_whole_state(tmp_path: Path, page_text: str) -> Non
             set("from", "10^3", "change");
             await wait();
             document.querySelector("#rows input").click();
+            document.querySelectorAll(".card details").forEach((one) => one.open = true);
+            await wait();
             const own = document.getElementById("row-cao2020-cor3-1-error-c-cao2020-cor3-1-C_gen");
             own.value = "0.125";
             own.dispatchEvent(new Event("change"));
@@ -355,7 +364,7 @@ def test_the_link_carries_the_whole_state(tmp_path: Path, page_text: str) -> Non
     for part in ("quantity=error", "across=m", "epsilon=1/300", "c.C=2.5", "scale=loglog", "depth=hidden",
                  "c.cao2020/cor3.1:C_gen=0.125", "from=10%5E3"):  # fmt: skip
         assert part in held["link"], part
-    assert held["wrong"] == "7 is not in (0, 1)"
+    assert held["wrong"] == "7 is not in (0, 1); still 0.05"
     assert held["refused"] == "Not taken from the link: show=mine, epsilon=7, nonsense=1"
     assert held["state"]["values"]["delta"] == "0.05"
     assert held["state"]["values"]["m"] == "3980000000000"  # 10^(18·0.7), to three digits
@@ -373,12 +382,11 @@ def test_the_link_carries_the_whole_state(tmp_path: Path, page_text: str) -> Non
 @browser
 def test_everything_that_can_be_moved_has_a_name_and_fits_a_phone(tmp_path: Path, page_text: str) -> None:
     script = """
-        const all = (what) => [...document.querySelectorAll(what)];
         const labelled = (e) => e.labels && [...e.labels].some((label) => label.textContent.trim());
         const named = (e) => e.getAttribute("aria-label") || labelled(e) || e.textContent.trim();
-        const wait = () => new Promise((done) => setTimeout(done, 50));
         (async () => {
-            const nameless = [], wide = [], empty = [];
+            const found = await views(), nameless = [], wide = [], empty = [];
+            const words = Object.fromEntries(["phi", "R"].map((name) => [name, byId(`row-${name}`).closest(".row").innerHTML]));
             for (const quantity of boundcalc.data.quantities) {
                 document.getElementById("quantity").value = quantity;
                 document.getElementById("quantity").dispatchEvent(new Event("change"));
@@ -390,9 +398,12 @@ def test_everything_that_can_be_moved_has_a_name_and_fits_a_phone(tmp_path: Path
                 if (!described || !svg.querySelector(".curve, .curve + circle, g circle")) empty.push(quantity);
             }
             const quantities = boundcalc.data.quantities.length;
-            answer({nameless: nameless.map((e) => e.outerHTML), wide, empty, quantities, width: innerWidth});
+            answer({found, nameless: nameless.map((e) => e.outerHTML), wide, empty, words, quantities, width: innerWidth});
         })();"""
-    held = scripted(tmp_path, page_text, script, size="390,844")
+    held = scripted(tmp_path, page_text, LOOK + script, size="390,844")
+    assert "‖x<sub>i</sub> − x<sub>j</sub>‖" in held["words"]["phi"]
+    assert "R·m<sup>−α</sup>" in held["words"]["R"]
+    check_views(held["found"])
     assert held["width"] <= 500  # the narrowest window that some versions open
     assert held["quantities"] == len({quantity for theorem in CATALOGUE.all() for quantity in theorem.quantities})
     assert held["nameless"] == []
@@ -400,7 +411,252 @@ def test_everything_that_can_be_moved_has_a_name_and_fits_a_phone(tmp_path: Path
     assert held["empty"] == []
 
 
-def test_the_page_is_alone_and_holds_the_catalogue(page_text: str) -> None:
+# What a person does, and sees: each a piece of script that gives what was seen.
+LOOK = """
+    const wait = () => new Promise((done) => setTimeout(done, 40));
+    const all = (what) => [...document.querySelectorAll(what)];
+    const byId = (id) => document.getElementById(id);
+    const set = (id, value) => {
+        byId(id).value = value;
+        byId(id).dispatchEvent(new Event("change", {bubbles: true}));
+    };
+    const open = async (fragment) => {
+        location.hash = fragment;
+        await wait();
+        return byId("message").textContent;
+    };
+    // Curves by their statements, colours, and names at their ends: how many overlap or are cut.
+    const look = () => {
+        const boxes = all("#plot text.end").map((e) => e.getBoundingClientRect());
+        const apart = (a, b) => a.bottom <= b.top + 3 || b.bottom <= a.top + 3;
+        const right = byId("plot").getBoundingClientRect().right;
+        return {
+            drawn: all("#plot [data-curve]").map((e) => e.dataset.curve),
+            named: all("#plot [data-label]").map((e) => e.dataset.label),
+            colours: all("#plot [data-curve] .curve").map((e) => e.style.stroke),
+            overlap: boxes.filter((a, i) => boxes.some((b, j) => j > i && !apart(a, b))).length,
+            cut: boxes.filter((a) => a.right > right + 1).length,
+            ticked: all("#rows input:checked").length,
+        };
+    };
+    const views = async () => {
+        const found = {first: look()};
+        byId("all").click();
+        await wait();
+        found.all = look();
+        for (const quantity of boundcalc.data.quantities) {
+            set("quantity", quantity);
+            await wait();
+            found[quantity] = look();
+        }
+        return found;
+    };
+"""
+
+REFUSED = """
+    const image = "<img src=x onerror=window.run=1>", typed = {}, links = [];
+    for (const text of ["7", "", "1e-400", "1e400", "NaN", image]) {
+        set("row-epsilon", text);
+        set("row-delta", "0.1");
+        await wait();
+        const why = byId("row-epsilon-wrong");
+        typed[text] = [why.hidden, why.textContent, byId("row-epsilon").value];
+    }
+    set("from", "0");
+    set("row-delta", "0.2");
+    await wait();
+    const end = [byId("message").textContent, byId("from").value];
+    byId("reset").click();
+    await wait();
+    const mended = [byId("message").textContent, byId("from").value, byId("row-epsilon").value];
+    for (const link of ["#c.constructor=2&toString=3&__proto__=1", "#from=5&to=5", "#show=mine", `#quantity=${image}`,
+        `#show=${encodeURIComponent(image)}`, `#${encodeURIComponent(image)}=1&epsilon=${image}`]) {
+        links.push([await open(link), look().drawn.length]);
+    }
+    return {typed, end, mended, links, images: all("img").length, run: window.run ?? null};
+"""
+
+READ = """
+    const plot = byId("plot"), box = byId("reading"), keys = {};
+    const key = async (name) => {
+        plot.dispatchEvent(new KeyboardEvent("keydown", {key: name, cancelable: true}));
+        await wait();
+        return [boundcalc.state().values.n, box.hidden, plot.getAttribute("aria-valuetext"), box.innerText];
+    };
+    for (const name of ["ArrowRight", "Home", "ArrowUp", "End", "Escape"]) keys[name] = await key(name);
+    const frame = plot.querySelector(".frame").getBoundingClientRect();
+    const at = {clientX: frame.left + frame.width / 2, clientY: frame.top + 9, pointerType: "mouse", bubbles: true};
+    plot.dispatchEvent(new PointerEvent("pointermove", at));
+    const pointed = [box.hidden, box.innerText, boundcalc.state().values.n];
+    plot.dispatchEvent(new PointerEvent("pointerleave", at));
+    const left = box.hidden;
+    plot.dispatchEvent(new MouseEvent("click", at));
+    await wait();
+    const clicked = [box.hidden, boundcalc.state().values.n];
+    await open("#across=L&from=2&to=4&L=2");
+    await key("ArrowRight");
+    const next = boundcalc.state().values.L;
+    await open("#across=L&L=500");
+    const outside = byId("caption").textContent;
+    return {keys, pointed, left, clicked, next, outside, role: plot.getAttribute("role"), index: plot.tabIndex};
+"""
+
+POINTS = [
+    "#", "#quantity=width&L=7&n=123456&depth=hidden&c.C=3&c.k=1", "#quantity=width&tau=1e-5&delta=1e-9&L=2",
+    "#quantity=step-size&m=1e7", "#quantity=error&epsilon=1/300&n=1e9&c.chen2019/thm2.2:C_gen=0.1",
+    "#quantity=samples&epsilon=10^-3", "#quantity=gap&m=5000&n=70",
+]  # fmt: skip
+
+SHOWN = f"""
+    const text = (e) => {{
+        const copy = e.cloneNode(true);
+        copy.querySelectorAll("sup").forEach((one) => one.replaceWith("^" + one.textContent));
+        copy.querySelectorAll(".why").forEach((one) => one.remove());
+        return copy.textContent;
+    }};
+    const seen = [];
+    for (const point of {json.dumps(POINTS)}) {{
+        await open(point);
+        byId("all").click();
+        await wait();
+        const values = all("#rows td.value").map(text);
+        seen.push(...all(".card .command code").map((e, i) => [e.textContent, values[i]]));
+    }}
+    return seen;
+"""
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory, page_text: str) -> dict[str, Any]:
+    """What is seen on a laptop, one thing after the other in one browser."""
+    parts = {"views": "return views();", "refused": REFUSED, "read": READ, "shown": SHOWN}
+    run = "".join(
+        f'await open("#"); found.{name} = await (async () => {{ {part} }})();' for name, part in parts.items()
+    )
+    script = f"{LOOK} (async () => {{ const found = {{}}; {run} answer(found); }})();"
+    found: dict[str, Any] = scripted(tmp_path_factory.mktemp("seen"), page_text, script, size="1280,900")
+    return found
+
+
+def check_views(views: dict[str, Any]) -> None:
+    """A few curves that can be told apart, each with its name; names neither overlap nor are cut."""
+    first, most = views["first"], views["all"]
+    assert first["ticked"] == len(first["drawn"]) == len(set(first["colours"])) == MOST_FIRST
+    assert len(most["drawn"]) > 20
+    assert len(most["named"]) >= 12
+    for name, view in views.items():
+        assert view["overlap"] == view["cut"] == 0, name
+        if name != "all":
+            assert sorted(view["named"]) == sorted(view["drawn"]), name
+            assert 1 <= len(view["drawn"]) <= MOST_FIRST, name
+
+
+@browser
+def test_a_few_named_curves_are_drawn_at_first(seen: dict[str, Any]) -> None:
+    check_views(seen["views"])
+
+
+@browser
+def test_what_is_refused_stays_and_nothing_in_a_link_is_run(seen: dict[str, Any]) -> None:
+    held = seen["refused"]
+    for text, (hidden, why, kept) in held["typed"].items():
+        assert (hidden, kept) == (False, text)
+        assert why.endswith("; still 0.01"), why
+    assert held["typed"]["1e-400"][1] == "1e-400 is outside 10^±300; still 0.01"
+    assert held["end"] == ["from: 0 is not > 0; still 10", "0"]
+    assert held["mended"] == ["", "10", "0.01"]
+    assert (held["images"], held["run"]) == (0, None)
+    assert held["links"][0][0] == "Not taken from the link: c.constructor=2, toString=3, __proto__=1"
+    assert held["links"][1][0] == "Not taken from the link: from=5, to=5"
+    for said, drawn in held["links"]:
+        assert said.startswith("Not taken from the link: ")
+        assert drawn == MOST_FIRST, said
+
+
+@browser
+def test_curves_are_read_with_keys_and_pointer(seen: dict[str, Any]) -> None:
+    held = seen["read"]
+    keys = held["keys"]
+    assert (held["role"], held["index"]) == ("slider", 0)
+    assert [keys[name][0] for name in ("ArrowRight", "Home", "ArrowUp", "End")] == ["1120", "10", "11", "1000000"]
+    assert [hidden for _, hidden, _, _ in keys.values()] == [False, False, False, False, True]
+    width = evaluate(CATALOGUE["zou2020"], "width", {"n": 10, "L": 3, "epsilon": "0.01", "phi": "0.1"}).log10
+    spoken = re.search(r"^n = 10; .*zou2020 ≥ ([0-9.]+·10\^[0-9]+)", keys["Home"][2])
+    assert width is not None
+    assert spoken is not None
+    assert 0 <= mp.log10(as_number(spoken[1])) - width < 0.0045
+    assert "chen2019/thm2.1" in keys["Home"][3]
+    hidden, text, n = held["pointed"]
+    assert (hidden, n) == (False, "1000000")  # pointing only reads
+    assert re.match(r"n = 3[12]\d0\n", text)
+    assert held["left"] is True
+    assert held["clicked"][0] is False
+    assert 3100 < int(held["clicked"][1]) < 3300
+    assert held["next"] == "3"  # an integer is reached, however many steps it takes
+    assert held["outside"].endswith("L = 500 lies outside this picture.")
+
+
+def as_number(text: str) -> Any:
+    """A number as the page writes it: 0.02, 12 345, 6.68 · 10^11, 10^−3."""
+    mantissa, _, power = re.sub(r"\s", "", text).replace("−", "-").rpartition("·")
+    return mpf(mantissa or 1) * (mpf(10) ** int(power[3:]) if power.startswith("10^") else mpf(power))
+
+
+@browser
+def test_the_numbers_shown_are_those_of_the_command_shown_to_the_safe_side(seen: dict[str, Any]) -> None:
+    rounding = {(t.key, t.reading, b.symbol.name): b.rounding for t in CATALOGUE.all() for b in reversed(t.bounds)}
+    assert len(seen["shown"]) > 80
+    met: set[str] = set()
+    for command, value in seen["shown"]:
+        words = shlex.split(command)
+        assert words[:2] == ["boundcalc", "eval"]
+        done = CliRunner().invoke(evaluate_quantity, [*words[2:], "--json"])
+        if value == "none":
+            assert done.exit_code != 0, command
+            met.add("none")
+            continue
+        answer = json.loads(done.output)
+        lower, _, upper = re.sub(r"^[≥≤] ", "", value).partition(" to ")
+        ratio = as_number(lower) / mpf(answer["value"] or mpf(10) ** mpf(answer["log10"]))
+        up = rounding[answer["theorem"], answer["reading"], answer["symbol"]] == "up"
+        least, most = ("0.99999999999", "1.0101") if up else ("0.99", "1.00000000001")
+        assert mpf(least) <= ratio <= mpf(most), command
+        assert bool(upper) == (answer["status"] == "interval"), command
+        if upper:
+            end = answer["upper"]["log10"]
+            assert 0 <= end - mp.log10(as_number(upper)) < max(0.0045, 1e-8 * end), command
+        met |= {answer["status"], answer["relation"]}
+    assert met >= {"none", "ok", "interval", ">=", "<=", "="}
+
+
+def test_statements_of_ones_own_are_drawn_first_and_named() -> None:
+    own = replace(CATALOGUE["du2019"], key="mine")
+    catalogue = Catalogue([CATALOGUE["du2019"], own])
+    page = render(catalogue)
+    assert "its catalogue of 2 statements, among them mine, which is not built in" in page
+    held = json.loads(re.findall(r'id="catalogue">(.*?)</script>', page, re.DOTALL)[0])
+    assert held["own"] == ["mine"]
+    assert all(names[0] == "mine" for names in held["first"].values())
+
+
+def test_the_first_curves_are_of_statements_that_differ(content: dict[str, Any]) -> None:
+    assert content["first"].keys() == set(content["quantities"])
+    assert content["own"] == []
+    curves = {(c["quantity"], c["id"]): c for one in content["statements"] for c in one["curves"]}
+    for quantity, names in content["first"].items():
+        bounds = [json.dumps(curves[quantity, name]["plans"][""]["bound"]) for name in names]
+        assert 1 <= len(names) == len(set(bounds)) <= MOST_FIRST
+    assert content["first"]["width"] == [*FIRST["width"]]
+
+
+def test_measured_constants_keep_their_origin() -> None:
+    policy = ConstantPolicy({"C_m": Fraction(1, 4), "C_T": 3}, {"C_m": "calibrated on digits"})
+    held = catalogue_json(Catalogue([CATALOGUE["zou2019"]]), policy)
+    assert held["start"] == {"zou2019:C_m": "0.25", "zou2019:C_T": "3"}
+    assert held["origins"] == {"zou2019:C_m": "calibrated on digits"}
+
+
+def test_the_page_is_alone_and_holds_the_catalogue(page_text: str, content: dict[str, Any]) -> None:
     addresses = set(re.findall(r"https?://[^\\\"'<>\s`]+", page_text))
     assert addresses == {"http://www.w3.org/1998/Math/MathML", "http://www.w3.org/2000/svg"}
     assert not re.search(r"<(script|link|img|iframe)[^>]*\s(src|href)=\"(?!data:,)", page_text)
@@ -408,7 +664,7 @@ def test_the_page_is_alone_and_holds_the_catalogue(page_text: str) -> None:
     held = re.search(r'<script type="application/json" id="catalogue">(.*?)</script>', page_text, re.DOTALL)
     assert held is not None
     data = json.loads(held[1])
-    assert data == json.loads(json.dumps(catalogue_json(CATALOGUE)))
+    assert data == json.loads(json.dumps(content))
     assert data["unavailable"] == []
     bounded = {(t.key, t.reading, bound.symbol.name) for t in CATALOGUE.all() for bound in t.bounds}
     assert sum(len(one["curves"]) for one in data["statements"]) == len(bounded)
@@ -444,10 +700,13 @@ def test_a_bound_that_cannot_be_evaluated_is_named() -> None:
 def test_the_command_writes_the_page_and_refuses_in_one_line(tmp_path: Path) -> None:
     runner = CliRunner()
     page = tmp_path / "page.html"
-    done = runner.invoke(explore, ["-o", str(page), "--set", "C=2", "--set", "du2019:C_m=1/4"])
+    own = Path(__file__).parents[1] / "examples" / "own_theorem.toml"
+    arguments = ["-o", str(page), "--set", "C=2", "--set", "du2019:C_m=1/4", "--theorems", str(own)]
+    done = runner.invoke(explore, arguments)
     assert done.exit_code == 0, done.output
-    assert done.output.startswith(f"wrote {page}: {len(CATALOGUE)} statements, ")
-    assert '"start":{"C":"2.0","du2019:C_m":"0.25"}' in page.read_text("utf-8")
+    assert done.output.startswith(f"wrote {page}: {len(CATALOGUE) + 1} statements, ")
+    assert "among them doe2030/thm1, which" in page.read_text("utf-8")
+    assert '"start":{"C":"2","du2019:C_m":"0.25"}' in page.read_text("utf-8")
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
     for arguments, problem, message in (
         (["-o", str(tmp_path / "page.pdf")], InputError, "does not end in .html or .htm"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +14,7 @@ from boundcalc import __version__
 from boundcalc.arrays import programs as operations
 from boundcalc.arrays import thresholds
 from boundcalc.arrays.programs import Program
+from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import ConstantPolicy, HiddenConstant
 from boundcalc.explorer.plans import Checked, Filled, Plan, Put, Solved, Unavailable, optional, plans
 from boundcalc.explorer.programs import Programs
@@ -55,6 +57,17 @@ FACTORS, POWERS = ("1e-6", "1e6"), ("0", "20")
 SHORT = 4
 """Up to how many decades a slider reaches, up and down from a default, where nothing better is known."""
 
+ACROSS: Mapping[str, tuple[str, str]] = MappingProxyType({"L": ("1", "100"), "n": ("10", "1e6")})
+"""What the horizontal axis spans at first, of symbols whose sliders reach farther than what is of interest."""
+
+FIRST: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"width": ("chen2019/thm2.1", "cao2020/cor3.3", "ji2020", "zou2020", "zou2019", "du2019")}
+)
+"""The statements drawn at first. Of other quantities, those that come first in the catalogue and differ."""
+
+MOST_FIRST = 6
+"""How many statements are drawn at first: as many as can be told apart at a glance."""
+
 
 def catalogue_json(catalogue: Catalogue, policy: ConstantPolicy = UNIT) -> dict[str, Any]:
     """Everything that the page needs: symbols, statements with their curves, programs, and what arithmetic goes by.
@@ -67,21 +80,27 @@ def catalogue_json(catalogue: Catalogue, policy: ConstantPolicy = UNIT) -> dict[
     writer = _Writer(optional(catalogue))
     statements = [writer.statement(theorem) for theorem in theorems]
     entering = {name for one in statements for curve in one["curves"] for name in curve["enters"]}
+    built_in = {theorem.key for theorem in CATALOGUE.all()}
+    own = [one["id"] for one in statements if one["key"] not in built_in]
+    quantities = [
+        quantity
+        for quantity in QUANTITIES
+        if any(quantity == curve["quantity"] for one in statements for curve in one["curves"])
+    ]
     return {
         "version": __version__,
+        "own": own,
         "symbols": {
             name: _symbol_json(symbol, name in writer.optional)
             for name, symbol in VOCABULARY.items()
             if name in entering or any(name == curve["symbol"] for one in statements for curve in one["curves"])
         },
-        "quantities": [
-            quantity
-            for quantity in QUANTITIES
-            if any(quantity == curve["quantity"] for one in statements for curve in one["curves"])
-        ],
+        "quantities": quantities,
+        "first": {quantity: _first(statements, own, quantity) for quantity in quantities},
         "statements": statements,
         "unavailable": writer.unavailable,
         "start": _start(theorems, policy),
+        "origins": _origins(theorems, policy),
         "roles": {
             "C": {"meaning": "every hidden factor", "value": 1, "reach": FACTORS, "scale": "log"},
             "k": {"meaning": "every hidden power of a logarithm", "value": 0, "reach": POWERS, "scale": "linear"},
@@ -104,15 +123,51 @@ def catalogue_json(catalogue: Catalogue, policy: ConstantPolicy = UNIT) -> dict[
     }
 
 
+def _first(statements: list[dict[str, Any]], own: Collection[str], quantity: str) -> list[str]:
+    """The curves to draw at first: those of the reader's own statements, then built-in ones that differ."""
+    curves = [
+        (one["id"], curve)
+        for one in statements
+        for curve in one["curves"]
+        if curve["quantity"] == quantity and one["id"] == one["key"]
+    ]
+    mine = [curve["id"] for statement, curve in curves if statement in own]
+    chosen = FIRST.get(quantity, ())
+    others = sorted(
+        (curve for statement, curve in curves if statement not in own and (not chosen or statement in chosen)),
+        key=lambda curve: chosen.index(curve["id"]) if curve["id"] in chosen else len(chosen),
+    )
+    # Statements that share a formula share its program, and would be drawn on top of each other.
+    differing = {json.dumps(curve["plans"][""].get("bound", curve["id"])): curve["id"] for curve in reversed(others)}
+    kept = [curve["id"] for curve in others if curve["id"] in differing.values()]
+    return [*mine, *kept[: max(MOST_FIRST - len(mine), 1)]]
+
+
 def _start(theorems: tuple[Theorem, ...], policy: ConstantPolicy) -> dict[str, str]:
     """The constants that a policy sets: of a role, and of statements as `key:name`."""
-    found = {role: repr(float(policy.exact[role])) for role in ("C", "k") if role in policy.exact}
+    found = {role: _typed(policy.exact[role]) for role in ("C", "k") if role in policy.exact}
     for theorem in theorems:
         for constant in theorem.constants:
             names = (f"{theorem.key}:{constant.name}", constant.name, *(["p"] if constant.role == "p" else []))
             if any(name in policy.exact for name in names):
-                found[names[0]] = repr(float(policy.use(constant, theorem.key).value))
+                found[names[0]] = _typed(policy.use(constant, theorem.key).value)
     return found
+
+
+def _typed(value: Fraction) -> str:
+    """A number as the page's fields take it."""
+    return repr(float(value)).removesuffix(".0")
+
+
+def _origins(theorems: tuple[Theorem, ...], policy: ConstantPolicy) -> dict[str, str]:
+    """Where the constants that were measured come from, by `key:name`."""
+    uses = {
+        f"{theorem.key}:{constant.name}": policy.use(constant, theorem.key).origin
+        for theorem in theorems
+        for constant in theorem.constants
+    }
+    measured = set(policy.calibrated.values())
+    return {name: origin for name, origin in uses.items() if origin in measured}
 
 
 def _symbol_json(symbol: Symbol, is_optional: bool) -> dict[str, Any]:
@@ -133,6 +188,7 @@ def _symbol_json(symbol: Symbol, is_optional: bool) -> dict[str, Any]:
         "value": None if symbol.default is None else float(symbol.default),
         "optional": is_optional,
         "reach": [low, high],
+        "across": ACROSS.get(symbol.name, (low, high)),
         "scale": "linear" if symbol.name == "alpha" else "log",
     }
 
@@ -168,7 +224,7 @@ class _Writer:
             "hypotheses": [f"{one.name}: {one.statement}" for one in theorem.hypotheses],
             "notes": list(theorem.notes),
             "constants": [_constant_json(constant) for constant in theorem.constants],
-            "curves": [curve for symbol in symbols if (curve := self._curve(theorem, symbol, name)) is not None],
+            "curves": _named(name, [self._curve(theorem, symbol, name) for symbol in symbols]),
         }
 
     def _curve(self, theorem: Theorem, symbol: sympy.Symbol, statement: str) -> dict[str, Any] | None:
@@ -236,6 +292,17 @@ class _Writer:
             "large": self.programs.number(check.large),
             "small": self.programs.number(check.small),
         }
+
+
+def _named(statement: str, curves: list[dict[str, Any] | None]) -> list[dict[str, Any]]:
+    """The curves that there are, by the statement's name; further ones of a quantity by their symbol too."""
+    found: dict[str, dict[str, Any]] = {}
+    for curve in curves:
+        if curve is not None:
+            further = any(other["quantity"] == curve["quantity"] for other in found.values())
+            name = f"{statement}~{curve['symbol']}" if further else statement
+            found[curve["symbol"]] = {"id": name, **curve}
+    return list(found.values())
 
 
 def _constant_json(constant: HiddenConstant) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 //
 // boundcalc.evaluate("cao2020/cor3.2", "width", {epsilon: 0.01, L: 1e6}) takes a statement's key, a quantity or the
 // name of a bounded symbol, and inputs by name; options are {reading, constants: {C: 2, "cao2020/cor3.2:C_m": 3},
-// depth: "hidden"}. It returns {log10, status, …} as `point` below does.
+// depth: "hidden"}. It returns {log10, status, …} as a prepared curve below does.
 "use strict";
 
 const boundcalc = ((data) => {
@@ -67,7 +67,11 @@ const boundcalc = ((data) => {
 
   // constant + Σ coefficient·x
   function affine(coefficients, constant) {
-    const value = (x, from) => x.reduce((sum, one, i) => sum + (coefficients[i] === 1 ? one : coefficients[i] * one), from);
+    const value = (x, from) => {
+      let sum = from;
+      for (let i = 0; i < x.length; i++) sum += coefficients[i] * x[i];
+      return sum;
+    };
     return [(x) => value(x, constant), (y, x, d) => value(d, 0)];
   }
 
@@ -76,12 +80,14 @@ const boundcalc = ((data) => {
     outputs: program.outputs,
     steps: program.steps.map(([name, out, args, coefficients, constant]) => {
       const [value, slope] = name === "affine" ? affine(coefficients.map(Number), Number(constant)) : OPERATIONS[name];
-      return { out, args, value, slope };
+      // Room for what is read, kept, since steps run by the thousand at every move of a slider.
+      return { out, args, value, slope, x: args.map(() => 0), d: args.map(() => 0) };
     }),
   }));
 
-  const fill = (slots, { out, args, value }) => {
-    slots[out] = value(args.map((slot) => slots[slot]));
+  const fill = (slots, { out, args, value, x }) => {
+    for (let i = 0; i < args.length; i++) x[i] = slots[args[i]];
+    slots[out] = value(x);
   };
 
   // The results of a program, from inputs by name.
@@ -128,9 +134,14 @@ const boundcalc = ((data) => {
     return leading.map(({ output, steps }) => (x) => {
       slots[start] = x;
       for (const step of steps) {
-        const args = step.args.map((slot) => slots[slot]), d = step.args.map((slot) => slopes[slot] ?? 0);
-        slots[step.out] = step.value(args);
-        slopes[step.out] = d.every((one) => one === 0) ? 0 : step.slope(slots[step.out], args, d);
+        const { out, args, d } = step;
+        let moves = false;
+        for (let i = 0; i < args.length; i++) {
+          d[i] = slopes[args[i]] ?? 0;
+          moves ||= d[i] !== 0;
+        }
+        fill(slots, step);
+        slopes[out] = moves ? step.slope(slots[out], step.x, d) : 0;
       }
       return [slots[output], slopes[output] ?? 0];
     });
@@ -234,34 +245,43 @@ const boundcalc = ((data) => {
     return symbol === "L" && value < least;
   }
 
-  // A curve at one point.
+  // A curve, ready to be evaluated at points.
   //
-  //   given:    numbers by symbol; a symbol that is not among them is supplied, prescribed or a default
+  //   names:    the symbols that are given at every point; others are supplied, prescribed or defaults
   //   constant: the value of a hidden constant, by the statement and the constant
-  //   returns   {log10, status, lower, upper, filled: [{name, why, log10}], unmet: [text], problem}
+  //   returns   what takes numbers by symbol and gives {log10, status, lower, upper, filled, unmet, problem}
   //
   // log10 is that of the bound before rounding: NaN where there is none. lower and upper are log₁₀ of the ends where
-  // conditions were solved. The status is ok, half-line, interval, empty, vacuous, undefined, or outside.
-  function point(statement, curve, given, constant, hiddenDepth = false) {
-    const plan = planFor(curve, new Map(Object.entries(given)));
+  // conditions were solved, filled is [{name, why, log10}], unmet the texts of conditions that fail. The status is ok,
+  // half-line, interval, empty, vacuous, undefined, or outside.
+  function prepared(statement, curve, names, constant, hiddenDepth = false) {
+    const plan = planFor(curve, new Set(names));
     const nothing = { log10: NaN, status: "outside", lower: null, upper: null, filled: [], unmet: [] };
-    if (plan.problem) return { ...nothing, problem: plan.problem };
-    const known = {};
-    for (const name of plan.inputs) {
-      let value = given[name];
-      if (value === undefined) {
-        if (data.symbols[name].default === null) return { ...nothing, problem: `needs a value of ${name}` };
-        value = name === "L" ? Math.max(data.symbols[name].value, statement.depth.minimum) : data.symbols[name].value;
-      } else if (name === "L" && hiddenDepth) {
-        value -= statement.depth.hidden ?? 0;
+    if (plan.problem) return () => ({ ...nothing, problem: plan.problem });
+    const constants = {};
+    for (const one of statement.constants) constants[one.name] = constant(statement, one);
+    return (given) => {
+      const known = { ...constants };
+      for (const name of plan.inputs) {
+        let value = given[name];
+        if (value === undefined) {
+          if (data.symbols[name].default === null) return { ...nothing, problem: `needs a value of ${name}` };
+          value = name === "L" ? Math.max(data.symbols[name].value, statement.depth.minimum) : data.symbols[name].value;
+        } else if (name === "L" && hiddenDepth) {
+          value -= statement.depth.hidden ?? 0;
+        }
+        if (outside(name, value, statement.depth.minimum)) {
+          const limit = name === "L" && value < statement.depth.minimum ? `≥ ${statement.depth.minimum}` : data.symbols[name].domain;
+          return { ...nothing, problem: `${data.symbols[name].text} = ${+value.toPrecision(6)} is not ${limit}` };
+        }
+        known[name] = value;
       }
-      if (outside(name, value, statement.depth.minimum)) {
-        const limit = name === "L" && value < statement.depth.minimum ? `≥ ${statement.depth.minimum}` : data.symbols[name].domain;
-        return { ...nothing, problem: `${data.symbols[name].text} = ${+value.toPrecision(6)} is not ${limit}` };
-      }
-      known[name] = value;
-    }
-    for (const one of statement.constants) known[one.name] = constant(statement, one);
+      return valued(plan, curve, known);
+    };
+  }
+
+  // The result of a plan, with everything known that it starts from.
+  function valued(plan, curve, known) {
     const logs = {};
     for (const put of plan.puts) {
       const log = put.solved ? ranges(put, known, put.name)[0] : run(put.program, known)[0];
@@ -300,9 +320,9 @@ const boundcalc = ((data) => {
     const curve = statement.curves.find(({ symbol }) => symbol === quantity)
       ?? statement.curves.find((one) => one.quantity === quantity);
     if (curve === undefined) throw new Error(`${key} says nothing about ${quantity}`);
-    return point(statement, curve, inputs, constantIn(constants), depth === "hidden");
+    return prepared(statement, curve, Object.keys(inputs), constantIn(constants), depth === "hidden")(inputs);
   }
 
-  return { data, statements, operations: OPERATIONS, evaluate, point, constantIn, integers };
+  return { data, statements, operations: OPERATIONS, evaluate, prepared, constantIn, integers };
 })(JSON.parse(document.getElementById("catalogue").textContent));
 window.boundcalc = boundcalc;

@@ -19,6 +19,10 @@ from boundcalc.theorem import Catalogue
 
 SUFFIXES = (".html", ".htm")
 
+INTERFACE = ("elements", "numbers", "state", "plot", "reading", "rows", "table", "cards", "choices")
+"""The scripts of what is drawn and what moves it; they share one scope, and what a later one defines at its top is not
+there before."""
+
 
 def write_page(path: Path, catalogue: Catalogue, policy: ConstantPolicy = UNIT) -> None:
     """Write the page for a catalogue, one file that needs no other and no network.
@@ -69,12 +73,15 @@ def render(catalogue: Catalogue, policy: ConstantPolicy = UNIT) -> str:
         lstrip_blocks=True,
     )
     own = files("boundcalc.explorer")
-    parts = {name: (own / name).read_text("utf-8") for name in ("style.css", "evaluator.js", "interface.js")}
-    data = json.dumps(catalogue_json(catalogue, policy), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    held = catalogue_json(catalogue, policy)
+    data = json.dumps(held, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return environment.get_template("page.html.jinja").render(
         version=__version__,
-        style=parts["style.css"],
-        scripts=[parts["evaluator.js"], parts["interface.js"]],
+        statements=len(catalogue),
+        own=held["own"],
+        style=(own / "style.css").read_text("utf-8"),
+        evaluator=(own / "evaluator.js").read_text("utf-8"),
+        interface="\n".join((own / f"{name}.js").read_text("utf-8") for name in INTERFACE),
         # In a script element only its own end tag could end it.
         catalogue=data.replace("</", "<\\/"),
     )
