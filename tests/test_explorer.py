@@ -385,8 +385,8 @@ def test_everything_that_can_be_moved_has_a_name_and_fits_a_phone(tmp_path: Path
         const labelled = (e) => e.labels && [...e.labels].some((label) => label.textContent.trim());
         const named = (e) => e.getAttribute("aria-label") || labelled(e) || e.textContent.trim();
         (async () => {
+            const words = ["phi", "R"].map((name) => byId(`row-${name}`).closest(".row").innerHTML);
             const found = await views(), nameless = [], wide = [], empty = [];
-            const words = Object.fromEntries(["phi", "R"].map((name) => [name, byId(`row-${name}`).closest(".row").innerHTML]));
             for (const quantity of boundcalc.data.quantities) {
                 document.getElementById("quantity").value = quantity;
                 document.getElementById("quantity").dispatchEvent(new Event("change"));
@@ -398,11 +398,12 @@ def test_everything_that_can_be_moved_has_a_name_and_fits_a_phone(tmp_path: Path
                 if (!described || !svg.querySelector(".curve, .curve + circle, g circle")) empty.push(quantity);
             }
             const quantities = boundcalc.data.quantities.length;
-            answer({found, nameless: nameless.map((e) => e.outerHTML), wide, empty, words, quantities, width: innerWidth});
+            const without = nameless.map((e) => e.outerHTML);
+            answer({words, found, nameless: without, wide, empty, quantities, width: innerWidth});
         })();"""
     held = scripted(tmp_path, page_text, LOOK + script, size="390,844")
-    assert "‖x<sub>i</sub> − x<sub>j</sub>‖" in held["words"]["phi"]
-    assert "R·m<sup>−α</sup>" in held["words"]["R"]
+    assert "‖x<sub>i</sub> − x<sub>j</sub>‖" in held["words"][0]
+    assert "R·m<sup>−α</sup>" in held["words"][1]
     check_views(held["found"])
     assert held["width"] <= 500  # the narrowest window that some versions open
     assert held["quantities"] == len({quantity for theorem in CATALOGUE.all() for quantity in theorem.quantities})
