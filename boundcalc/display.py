@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from types import MappingProxyType
 
-from boundcalc.constants import HiddenConstant, Notation
+from boundcalc.constants import HiddenConstant
 from boundcalc.mathml import GREEK
-from boundcalc.notation import LATEX_RELATIONS, bound_mathml, latex, mathml
+from boundcalc.notation import LATEX_RELATIONS, bound_mathml, hidden_by, latex, mathml
 from boundcalc.symbols import show_fraction
 from boundcalc.theorem import Bound, Guarantee, Theorem
 
@@ -25,17 +25,17 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 _ACCENTS: Mapping[str, str] = MappingProxyType({"\u0302": "hat", "\u0303": "tilde", "\u0304": "bar"})
 _ESCAPED: Mapping[str, str] = MappingProxyType({sign: f"\\{sign}" for sign in "{}$&#%_"} | {"^": r"\hat{}"})
-NOTATIONS = {notation.__name__.lstrip("_"): notation.text_name for notation in Notation.__subclasses__()}
-"""How a notation is written, by the name under which a constant says that it is hidden by it."""
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹ᵀ", "0123456789⊤")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _OF_A_FORMULA = re.compile("[" + re.escape("".join(_COMMANDS)) + "_^⁰¹²³⁴⁵⁶⁷⁸⁹ᵀ₀₁₂₃₄₅₆₇₈₉\u0302\u0303\u0304]")
 _PIECE = re.compile(
     r"(?P<below>[₀-₉]+)|(?P<above>[⁰¹²³⁴-⁹ᵀ]+)"
-    r"|(?P<script>[_^])(?:\{(?P<braced>[^{}]*)\}|(?P<whole>\([^()]*\)|[A-Za-z0-9Α-ω]+|[^\s_^{}]))"
+    r"|(?P<script>[_^])(?:\{(?P<braced>[^{}]*)\}|(?P<whole>\([^()]*\)|[-−]?(?:\d+\.\d+|[A-Za-z0-9Α-ω]+)|[^\s_^{}]))"
     r"|(?P<letter>\w)(?P<accent>[\u0302-\u0304])|(?P<word>[A-Za-z]{2,})|(?P<sign>.)",
     re.DOTALL,
 )
+_NAME = re.compile(r"[“‘'\"(\[]*[A-Za-z]{2,}(?:_\w*[A-Za-z]\w*)+[”’'\")\],;:.]*")
+"""A name such as gamma_ji2020, which is no formula; lambda_0 and C_m are."""
 
 
 def prose_latex(text: str) -> str:
@@ -44,7 +44,9 @@ def prose_latex(text: str) -> str:
     `‖x_i‖₂ = 1 for every i` becomes `$\| x_{i}\| _{2}$ = 1 for every i`.
     """
     return " ".join(
-        f"${_formula(word)}$" if _OF_A_FORMULA.search(word) else re.sub("[{}$&#%]", r"\\\g<0>", word)
+        f"${_formula(word)}$"
+        if _OF_A_FORMULA.search(word) and not _NAME.fullmatch(word)
+        else re.sub("[{}$&#%_]", r"\\\g<0>", word)
         for word in text.split(" ")
     )
 
@@ -73,18 +75,18 @@ def _sign(found: Mapping[str, str]) -> str:
         return rf"\{_ACCENTS[found['accent']]}{{{_COMMANDS.get(found['letter'], found['letter'])}}}"
     if "word" in found:
         word = found["word"]
-        return rf"\{word} " if word in ("log", "max", "min", "exp") else rf"\mathrm{{{word}}}"
+        return rf"\{word} " if word in GREEK or word in ("log", "max", "min", "exp") else rf"\mathrm{{{word}}}"
     sign = found["sign"]
     command = _COMMANDS.get(sign) or _ESCAPED.get(sign, sign)
     return f"{command} " if command[-1].isalpha() and command[0] == "\\" else command
 
 
 def theorem_latex(theorem: Theorem) -> str:
-    """A statement in LaTeX, to be pasted into a document that loads amsmath and amssymb."""
+    """A statement in LaTeX, to be pasted into a document that loads amsmath."""
     setting = theorem.setting
     settings = (setting.network, f"initialization {setting.init}", f"loss {setting.loss}", setting.algorithm)
     lines = [
-        f"% {theorem.key} (reading {theorem.reading}, provenance {theorem.provenance}); needs amsmath and amssymb",
+        f"% {theorem.key} (reading {theorem.reading}, provenance {theorem.provenance}); needs amsmath",
         rf"\paragraph{{{prose_latex(theorem.title)}}} ({prose_latex(str(theorem.source))}.)",
         rf"\emph{{Setting:}} {prose_latex('; '.join((*settings, setting.depth.counts)))}.",
     ]
@@ -123,7 +125,7 @@ def _remarks(bound: Bound) -> list[str]:
 
 
 def _constant(constant: HiddenConstant) -> str:
-    parts = [f"hidden by {NOTATIONS.get(constant.hides, constant.hides)}"]
+    parts = [f"hidden by {hidden_by(constant.hides)}"]
     parts += [] if constant.direction == "any" else [f"{constant.direction} enough"]
     parts += [] if constant.value is None else [f"value {show_fraction(constant.value)}"]
     return ", ".join(parts) + (f" ({constant.origin})" if constant.origin else "")

@@ -17,6 +17,12 @@ from boundcalc.theorem import Bound
 
 RELATIONS = {">=": "≥", "<=": "≤", "=": "="}
 LATEX_RELATIONS = {">=": r"\ge", "<=": r"\le", "=": "="}
+_NOTATIONS = {notation.__name__.lstrip("_"): notation.text_name for notation in Notation.__subclasses__()}
+
+
+def hidden_by(hides: str) -> str:
+    """What a constant is hidden by, as the paper writes it: Õ for `Otilde`; poly(L) and words stay as they are."""
+    return _NOTATIONS.get(hides, hides)
 
 
 class _TextPrinter(StrPrinter):
@@ -50,10 +56,11 @@ class _TextPrinter(StrPrinter):
 
     def _print_Mul(self, expr: sympy.Mul) -> str:
         above, below = _fraction(expr, lambda power: power.could_extract_minus_sign())
-        sign = "-" if above and above[0] == -1 else ""
+        negative, above = _without_sign(above)
+        sign = "-" if negative else ""
         over, under = (
             "·".join(self.parenthesize(factor, PRECEDENCE["Mul"], strict=True) for factor in factors)
-            for factors in (above[1:] if sign else above, below)
+            for factors in (above, below)
         )
         if len(below) > 1:
             under = f"({under})"
@@ -90,6 +97,12 @@ def _fraction(
         elif factor != 1:
             above.append(factor)
     return above, below
+
+
+def _without_sign(factors: list[sympy.Expr]) -> tuple[bool, list[sympy.Expr]]:
+    """Whether the first factor is a negative number, and the factors without its sign."""
+    negative = bool(factors) and factors[0].is_Rational and factors[0] < 0
+    return negative, [factor for factor in (-factors[0], *factors[1:]) if factor != 1] if negative else factors
 
 
 class _LatexPrinter(LatexPrinter):
@@ -140,9 +153,7 @@ class _LatexPrinter(LatexPrinter):
 
     def _print_Mul(self, expr: sympy.Mul) -> str:
         above, below = _fraction(expr, lambda power: power == -1)
-        negative = bool(above) and above[0].is_Rational and above[0] < 0
-        if negative:
-            above = [factor for factor in (-above[0], *above[1:]) if factor != 1]
+        negative, above = _without_sign(above)
         return ("- " if negative else "") + self._over(above, below)
 
     def _over(self, above: list[sympy.Expr], below: list[sympy.Expr]) -> str:

@@ -128,6 +128,10 @@ def test_a_theorem_in_latex_is_balanced_and_plain(theorem: Theorem) -> None:
         ("x_{L−1}", "$x_{L-1}$"),
         ("v̄ and Ω̃", r"$\bar{v}$ and $\tilde{\Omega}$"),
         ("a_", r"$a\_$"),
+        ("m ≥ 10^11.82.", r"m $\ge $ $10^{11.82}.$"),
+        ("10^-3.30 e^−z", r"$10^{-3.30}$ $e^{-z}$"),
+        ("by (gamma_ji2020, loss_ratio):", r"by (gamma\_ji2020, loss\_ratio):"),
+        ("lambda_0 p_K_gamma C_gen", r"$\lambda _{0}$ $p_{K}{}_{\gamma }$ $C_{\mathrm{gen}}$"),
     ],
 )
 def test_prose_with_formulas_in_it_becomes_latex(text: str, printed: str) -> None:

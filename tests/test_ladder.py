@@ -200,6 +200,9 @@ def test_a_ladder_at_the_command_line(tmp_path: Path) -> None:
     facts = json.loads((out / "ladder.json").read_text(encoding="utf-8"))
     assert [rung["engine"] for rung in facts["rungs"]][-1] == "infinite"
     assert facts["rungs"][-1]["width"] is None
+    words = ("boundcalc verify chen2019/thm2.1", "--width 32:inf", "--time-limit 0.5", "--trials 2", "epsilon=0.2 R=3")
+    for shown in (facts["run"]["command"], (out / "ladder.md").read_text(encoding="utf-8")):
+        assert all(word in shown for word in words), shown
     for rung in facts["rungs"]:
         report = json.loads((out / rung["folder"] / "report.json").read_text(encoding="utf-8"))
         assert report["run"]["engine"] == rung["engine"]
@@ -340,9 +343,10 @@ def test_a_ladder_goes_on_as_it_was_planned(tmp_path: Path, monkeypatch: pytest.
     given = {**QUARTER, "R": Fraction(3)}
     first = climb(planned("32:128", given=given), tmp_path)
     slower = planned("32:128", given=given)
-    slower = replace(slower, rungs=slower.rungs[:1])
+    slower = replace(slower, rungs=slower.rungs[:1], left_out={"m = 128 and wider": "it takes too long"})
     second = climb(slower, tmp_path)
     assert [one.rung.case.width for one in second.climbed] == [32, 128]
+    assert second.plan.left_out == first.plan.left_out == {}  # 128 was not left out: it was run
     for before, after in zip(first.climbed, second.climbed, strict=True):
         assert before.result.trained.keys() == after.result.trained.keys()
         assert before.result.interval == after.result.interval

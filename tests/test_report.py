@@ -26,14 +26,14 @@ from boundcalc.cli import cli
 from boundcalc.constants import ConstantPolicy
 from boundcalc.errors import InputError
 from boundcalc.report.document import Code, Document, Formula, Paragraph, Pictures, Section, Table, number, plain, prose
-from boundcalc.report.drawing import svg
+from boundcalc.report.drawing import legend, svg
 from boundcalc.report.figures import figure_table, intervals_facts, overlaid, picture_facts, sizes_facts
 from boundcalc.report.folders import compared, held, remake
 from boundcalc.report.forms import formed
 from boundcalc.report.latex import latex_document
 from boundcalc.report.markdown import markdown
 from boundcalc.report.page import page
-from boundcalc.report.studies import write_calibration, write_scalings
+from boundcalc.report.studies import calibration_document, write_calibration, write_scalings
 from boundcalc.report.verification import LAYOUT, verification_json, write_reports
 from boundcalc.report.verification_document import side_by_side, verification_document
 from boundcalc.solving import UNIT
@@ -48,6 +48,11 @@ from boundcalc.verify.statement import Statement
 from boundcalc.verify.terms import guarantee_terms, split
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PGFPLOTS = (
+    shutil.which("pdflatex") is not None
+    and shutil.which("kpsewhich") is not None
+    and subprocess.run(["kpsewhich", "pgfplots.sty"], capture_output=True, check=False).returncode == 0
+)
 browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed to open the page in")
 
 GIVEN = {"L": Fraction(2), "epsilon": Fraction(1, 5)}
@@ -159,6 +164,7 @@ def test_the_contract_of_the_object_is_kept(facts: dict[str, Any], result: Resul
     assert {"name", "hides", "value", "origin"} <= facts["constants"][0].keys()
     assert facts["run"]["seconds"] == pytest.approx(result.seconds)
     assert result.seconds > 0
+    assert facts["data"]["sha256"] == result.case.config["examples"]
     json.dumps(facts, allow_nan=False)
 
 
@@ -292,8 +298,27 @@ def test_latex_compiles_in_form(forms: dict[str, str], facts: dict[str, Any]) ->
     assert latex_problems(forms["tex"]) == []
     both = latex_document(side_by_side([("a", facts), ("b_1", facts)]))
     assert latex_problems(both) == []
+    assert forms["tex"].startswith("% Written by boundcalc, for pdflatex. Needs the packages ")
     # Nothing that begins a row or an item may be taken for an option of what is before it.
     assert not re.search(r"\\\\\s*[\[*]|\\item\s*\[", forms["tex"] + both)
+
+
+@pytest.mark.skipif(not PGFPLOTS, reason="pdflatex with pgfplots (TeX Live's collection pictures) is not installed")
+def test_latex_compiles(facts: dict[str, Any], tmp_path: Path) -> None:
+    """One run, the same beside itself, and every kind of picture, in one go: starting pdflatex is what takes time."""
+    alone, both = verification_document(facts), side_by_side([("a", facts), ("b_1", hostile(facts))])
+    drawn = Section("pictures", (Pictures(tuple(figure for figure in PICTURES if figure)),))
+    document = Document("all", alone.lead, "open", (*alone.sections, *both.sections, drawn))
+    (tmp_path / "report.tex").write_text(latex_document(document), "utf-8")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"],
+        cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "report.pdf").stat().st_size > 10_000
+    wide = [float(points) for points in re.findall(r"Overfull \\hbox \((\d+\.?\d*)pt", done.stdout)]
+    assert max(wide, default=0.0) < 20
+    assert "Missing character" not in done.stdout
 
 
 def test_words_of_the_whole_catalogue_are_latex_and_mathml() -> None:
@@ -321,10 +346,18 @@ def test_any_words_can_be_written_in_every_form(words: str) -> None:
 
 
 def test_formulas_within_words() -> None:
-    assert prose("within R·m^(−α), R = 7") == ("within ", Formula(r"R\cdot m^{(-\alpha )}", "R·m^(−α)"), ", R = 7")
+    assert prose("within R·m^(−α), R = 7") == ("within ", Formula(r"R\cdot m^{-\alpha }", "R·m^(−α)"), ", R = 7")
     assert prose("at 4.87049e-14; 10^14.5") == (
         "at ", Formula(r"4.87049 \cdot 10^{-14}", "4.87049·10^-14"), "; ", Formula("10^{14.5}", "10^14.5"),
     )  # fmt: skip
+
+
+def test_a_formula_within_words_has_no_bracket_of_theirs() -> None:
+    assert prose("log(1 + e^(−z)), averaged") == ("log(1 + ", Formula("e^{-z}", "e^(−z)"), "), averaged")
+    assert prose("(W_1 of W_l^(0)") == (
+        "(", Formula("W_{1}", "W_1"), " of ", Formula("W_{l}^{(0)}", "W_l^(0)"),
+    )  # fmt: skip
+    assert prose("R/√n ≥ √(m/n)")[0] == Formula(r"R/\sqrt{n}", "R/√n")
 
 
 @pytest.mark.parametrize(
@@ -373,6 +406,69 @@ def test_a_band_of_few_of_unequal_and_of_infinite_curves() -> None:
     assert picture_facts(Picture("loss", "t", "loss", (lines[2],)))["band"]["median"] == [1, None, None]
     assert picture_facts(Picture("none", "t", "n", histogram=np.array([]))) is None
     assert picture_facts(Picture("none", "t", "n", (Line("a", x, np.full(3, np.nan)),))) is None
+
+
+def test_the_median_of_an_even_number_of_curves_lies_between_the_middle_ones() -> None:
+    x = np.array([1.0, 2, 4])
+    values = ([1.0, 1, np.inf], [2, 5, np.inf], [4, 9, 3], [9, np.inf, 1])
+    lines = tuple(Line(f"{i}", x, np.array(value)) for i, value in enumerate(values))
+    facts = picture_facts(Picture("loss", "t", "loss", lines))
+    assert facts is not None
+    assert facts["band"]["median"] == [3, 7, None]
+    assert (facts["band"]["lowest"], facts["band"]["highest"]) == ([1, 1, 1], [9, None, None])
+
+
+def test_bins_of_whole_numbers_hold_equally_many_each() -> None:
+    for values in (np.arange(52.0), np.array([0.0, 1, 1, 6]), np.array([7.0])):
+        facts = picture_facts(Picture("first", "first step", "inits", histogram=values))
+        assert facts is not None
+        widths = np.diff(facts["edges"])
+        assert (widths == widths[0]).all()
+        assert widths[0] % 1 == 0
+        assert facts["edges"][0] % 1 == 0.5
+        assert sum(facts["counts"]) == values.size
+        assert len(facts["counts"]) <= 24
+    evenly = picture_facts(Picture("first", "first step", "inits", histogram=np.arange(48.0)))
+    assert evenly is not None
+    assert set(evenly["counts"]) == {2}
+
+
+def test_a_table_of_curves_has_the_lines_beside_the_band() -> None:
+    x = np.array([1.0, 2, 4])
+    picture = Picture(
+        "loss", "t", "loss", (Line("0", x, np.array([3.0, 2, 1])),), (Line("bound", x[::2], np.array([5.0, 4])),)
+    )
+    table = figure_table(picture_facts(picture) or {})
+    assert table.columns[-1] == "bound"
+    assert [tuple(map(plain, row)) for row in table.rows] == [
+        ("1", "3", "3", "3", "5"), ("2", "2", "2", "2", ""), ("4", "1", "1", "1", "4"),
+    ]  # fmt: skip
+
+
+def test_what_is_said_of_a_picture_keeps_its_symbols() -> None:
+    facts = sizes_facts("C_T", "hidden constant C_T", [("run", [("in use", 0.0), ("would just do", -math.inf)])])
+    assert facts is not None
+    assert facts["alt"].startswith("Hidden constant C_T, by powers of ten.")
+    # A 0 is an arrow, which the legend tells of; and one size alone has whole powers of ten beside it.
+    assert [(key.shape, key.label) for key in legend(facts)][-1] == (
+        "arrow", "would just do: 0, left of every power of ten",
+    )  # fmt: skip
+    assert {"0.1", "1"} <= set(re.findall(r">([\d.]+)</text>", svg(facts, "p")))
+    written = latex_document(Document("t", ("v",), "open", (Section("s", (Pictures((facts,)),)),)))
+    assert written.count("mark=triangle*") == 1
+
+
+def test_logarithmic_axes_of_latex_have_round_ticks_and_a_zero() -> None:
+    x = np.array([1.0, 2, 4])
+    lines = (Line("a", x, np.array([0.05, 0.3, 0])),)
+    written = latex_document(
+        Document(
+            "t", ("v",), "open",
+            (Section("s", (Pictures((picture_facts(Picture("e", "t", "error", lines, log_y=True)) or {},)),)),),
+        )
+    )  # fmt: skip
+    assert r"ytick={0.0166667,0.05,0.1,0.2}, yticklabels={{0},{0.05},{0.1},{0.2}}" in written
+    assert "(4,0.0166667)" in written
 
 
 def test_long_curves_are_thinned_and_keep_their_ends() -> None:
@@ -496,6 +592,7 @@ def test_the_command_names_what_is_hard_to_name(result: Result) -> None:
 
     case = replace(result.case, options=replace(result.case.options, data="my file; rm -rf $HOME.npz", label="y y"))
     words = shlex.split(reproduction(case))
+    assert words[words.index("--batch") + 1] == str(result.case.batch)  # it decides how numbers are rounded
     assert words[words.index("--data") + 1] == "my file; rm -rf $HOME.npz"
     assert words[words.index("--label") + 1] == "y y"
     assert words[words.index("--probe") + 1] == "none"
@@ -525,6 +622,47 @@ def test_several_runs_side_by_side(facts: dict[str, Any], folder: Path, tmp_path
     assert [one["folder"] for one in objects] == [str(tmp_path / "wide"), str(tmp_path / "other" / "wide")]
 
 
+def test_why_a_premise_is_unmet_is_said_side_by_side_too(facts: dict[str, Any]) -> None:
+    unmet = {**facts, "verdict": "premise unmet", "sentence": "Premise unmet (m ≥ m*): nothing.", "required": 0.8}
+    written = markdown(side_by_side([("a", facts), ("b", unmet)]))
+    assert "**premise unmet** (m ≥ m\\*): nothing." in written
+    legend_of = [key.label for key in legend(side_by_side([("a", facts), ("b", unmet)]).figures[0])]
+    assert legend_of[-2:] == ["required: 0.95 (a)", "required: 0.8 (b)"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"trials": 0}, {"constants": None}, {"figures": [{"kind": "curves", "name": "x"}]}, {"interval": []}],
+    ids=str,
+)
+def test_damage_is_named_side_by_side_too(damage: dict[str, Any], facts: dict[str, Any], tmp_path: Path) -> None:
+    for name, changes in (("sound", {}), ("hurt", damage)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").write_text(json.dumps({**facts, **changes}), "utf-8")
+    with pytest.raises(InputError, match=r"hurt/report\.json' is damaged"):
+        compared([tmp_path / "sound", tmp_path / "hurt"])
+
+
+def test_a_picture_of_no_kind_is_damage(facts: dict[str, Any], tmp_path: Path) -> None:
+    figures = [{"kind": "pie", "name": "success", "alt": "a pie"}]
+    (tmp_path / "report.json").write_text(json.dumps({**facts, "figures": figures}), "utf-8")
+    with pytest.raises(InputError, match="is damaged"):
+        remake(tmp_path)
+
+
+def test_names_of_folders_are_no_formulas(facts: dict[str, Any]) -> None:
+    document = side_by_side([("narrow", facts), ("wide_2^b", facts), ("a name that is too long for a label", facts)])
+    first = next(tables(document))
+    assert [plain(row[0]) for row in first.rows] == [
+        "narrow", "run 2: wide_2^b", "run 3: a name that is too long for a label",
+    ]  # fmt: skip
+    assert [row["label"] for row in document.figures[0]["rows"]] == [
+        "narrow: 12 of 12", "run 2: 12 of 12", "run 3: 12 of 12",
+    ]  # fmt: skip
+    # What all runs share is no run's own.
+    assert [level["label"] for figure in document.figures[1:2] for level in figure["levels"]] == ["guarantee: 3ε = 0.6"]
+
+
 def test_curves_of_several_runs_lie_over_each_other(facts: dict[str, Any]) -> None:
     loss = next(figure for figure in facts["figures"] if figure["name"] == "loss")
     both = overlaid([("a", loss), ("b", loss)])
@@ -541,7 +679,7 @@ def test_curves_of_several_runs_lie_over_each_other(facts: dict[str, Any]) -> No
         (lambda path: path.mkdir(), ["holds no run"]),
         (lambda path: (path.mkdir(), (path / "report.json").write_text("{")), ["damaged", "not trained again"]),
         (lambda path: (path.mkdir(), (path / "report.json").write_text("[1]")), ["another version", "layout None"]),
-        (lambda path: (path.mkdir(), (path / "report.json").write_text('{"layout": 1}')), ["layout 1, here 2"]),
+        (lambda path: (path.mkdir(), (path / "report.json").write_text('{"layout": 1}')), [f"layout 1, here {LAYOUT}"]),
     ],
 )  # fmt: skip
 def test_what_holds_no_report_gets_one_clear_line(prepare: Any, words: list[str], tmp_path: Path) -> None:
@@ -555,7 +693,14 @@ def test_what_holds_no_report_gets_one_clear_line(prepare: Any, words: list[str]
 
 def test_a_run_without_a_report_is_told_how_far_it_is(result: Result, folder: Path, tmp_path: Path) -> None:
     shutil.copy(folder / "trials.sqlite", tmp_path)
-    with pytest.raises(InputError, match=r"not finished \(12 inits are\)"):
+    with pytest.raises(InputError, match=r"not finished \(finished inits: 12\)"):
+        remake(tmp_path)
+
+
+def test_an_unfinished_study_is_told_what_it_is(result: Result, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "L=2").mkdir()
+    shutil.copy(folder / "trials.sqlite", tmp_path / "L=2")
+    with pytest.raises(InputError, match=r"a calibrate or a scaling that is not finished: run its command again"):
         remake(tmp_path)
 
 
@@ -604,6 +749,29 @@ def test_studies_are_reported_in_the_same_frame(studied: Path, where: str, name:
     assert (studied / where / f"{name}.html").read_text("utf-8") == text
     with pytest.raises(InputError, match="only verifications"):
         compared([studied / where, studied / where])
+    # A reader who has nothing else is told on what data it was measured, at which inputs, and how to repeat it.
+    page_words = Parsed(text).text
+    for words in ("digits", "40 training", "the failure probability δ", "the depth L", "torch", f"{name}.json has"):
+        assert words in page_words, words
+    facts = json.loads((studied / where / f"{name}.json").read_text("utf-8"))
+    command = shlex.split(facts["run"]["command"])
+    assert command[-2:] == ["--out", "DIR"]
+    done = CliRunner().invoke(cli, [*command[1:-1], str(studied)])
+    assert done.exit_code == 0, done.output
+    assert "training" not in done.output  # nothing is done again: they are the same runs
+    again = json.loads((studied / f"{name}.json").read_text("utf-8"))
+    assert again == facts
+
+
+def test_a_calibration_without_a_constant_says_so(studied: Path) -> None:
+    facts = json.loads((studied / "calibrated" / "calibration.json").read_text("utf-8"))
+    with_widths = next(table for table in tables(calibration_document(facts)) if "setting" in table.columns)
+    assert "smallest width that sufficed" not in with_widths.columns  # none was looked for
+    document = calibration_document({**facts, "constants": []})
+    assert document.headline == "No constant calibrated on digits: none that these runs tell of was needed above 0."
+    assert all(table.rows for table in tables(document))
+    assert document.figures == ()
+    assert latex_problems(latex_document(document)) == []
 
 
 # --- looked at in a browser ---

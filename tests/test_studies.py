@@ -78,9 +78,9 @@ def test_constants_of_bounds_from_below_are_the_least_that_were_measured() -> No
     assert fitted.value <= 10**0.5
 
 
-def test_a_ledger_is_a_file_of_constants_that_evaluates(tmp_path: Path) -> None:
+def test_a_ledger_is_a_file_of_constants_that_evaluates(study: Study, tmp_path: Path) -> None:
     statement = Statement(CATALOGUE.find("chen2019/thm2.1"), {}, UNIT)
-    need = Need(Setting({"L": Fraction(2)}), 59, 59, {"C_T": -2.0}, 4, statement)
+    need = Need(Setting({"L": Fraction(2)}), 59, 59, {"C_T": -2.0}, 4, statement, study.case(Setting({})))
     calibration = Calibration("chen2019/thm2.1", 'data "x"', (need,), (Calibrated("C_T", -2.0, 1, 0, 1.0),))
     assert calibration.exceeded == pytest.approx(0.05, abs=1e-3)  # 59 trials: the classical 95 %/95 % number
     # Settings share the seeds of their inits: a second one makes no init more independent.

@@ -606,7 +606,7 @@ def test_every_statement_has_its_report(key: str, more: list[str], constants: se
     assert report["prescribed"].get("width") is None  # both conditions leave no width at unit constants
     markdown = (out / "report.md").read_text("utf-8")
     assert markdown.startswith(f"# cao2020/{key}: {report['verdict']}")
-    said = "no width is prescribed" if key == "lem4.3" else "no width satisfies every condition at tau = "
+    said = "no width is prescribed" if key == "lem4.3" else "no width satisfies every condition at τ = "
     assert said in markdown.lower()
     inits = markdown[markdown.index("## Every init") :].splitlines()
     rows = [line for line in inits if line.startswith(("| 0 |", "| 1 |"))]

@@ -11,7 +11,7 @@ from typing import Any
 import sympy
 
 from boundcalc.constants import ConstantUse, HiddenConstant
-from boundcalc.notation import LATEX_RELATIONS, RELATIONS, bound_latex, bound_mathml, bound_text, latex, text
+from boundcalc.notation import LATEX_RELATIONS, RELATIONS, bound_latex, bound_mathml, bound_text, hidden_by, latex, text
 from boundcalc.numerics import Scaled
 from boundcalc.query import Reply
 from boundcalc.report.tables import fitted, folded, line_width, listing, printed
@@ -139,13 +139,14 @@ def _value(solution: Solution) -> str:
         return "none: premise unmet"
     if solution.status == "all":
         return "any"
-    shown = _grouped(solution.number)
+    shown = grouped(solution.number)
     if solution.upper is not None:
-        shown = f"{shown} to {_grouped(solution.upper.number)}"
+        shown = f"{shown} to {grouped(solution.upper.number)}"
     return f"{shown} (vacuous)" if solution.status == "vacuous" else shown
 
 
-def _grouped(number: str) -> str:
+def grouped(number: str) -> str:
+    """A number with its digits in groups of three, where there are many."""
     return f"{int(number):,}".replace(",", " ") if number.isdigit() and len(number) > 6 else number
 
 
@@ -307,6 +308,10 @@ def _constants_legend(answers: tuple[Solution, ...]) -> str:
 _NO_VALUE = (*UNANSWERED, "all")
 
 
+def _relation(solution: Solution) -> str:
+    return "from" if solution.upper is not None else RELATIONS[solution.relation]
+
+
 def _proven(solution: Solution) -> str:
     if not solution.proven or (solution.relation != ">=" and solution.solved is None):
         return ""
@@ -326,7 +331,7 @@ def solution_rows(solution: Solution) -> list[tuple[str, str]]:
         ("source", str(theorem.source)),
         (
             solution.quantity,
-            (f"{text(solution.symbol)} {RELATIONS[solution.relation]} " if solution.status not in _NO_VALUE else "")
+            (f"{text(solution.symbol)} {_relation(solution)} " if solution.status not in _NO_VALUE else "")
             + _value(solution)
             + _proven(solution),
         ),
@@ -340,7 +345,7 @@ def solution_rows(solution: Solution) -> list[tuple[str, str]]:
         rows.append(("closed form", f"{text(solution.symbol)} {relation} {text(solution.solved)}"))
     for end in (solution.lower, solution.upper):
         if end is not None and end.binding:
-            rows.append(("binding", f"at {_grouped(end.number)}: {end.binding}"))
+            rows.append(("binding", f"at {grouped(end.number)}: {end.binding}"))
     if solution.binding and solution.lower is None and solution.upper is None:
         rows.append(("binding", solution.binding))
     measured = {one.name for one in solution.measured}
@@ -359,7 +364,7 @@ def solution_rows(solution: Solution) -> list[tuple[str, str]]:
     rows += [
         (
             "constant",
-            f"{use.name} = {show_fraction(use.value)}, hidden by {use.hides}"
+            f"{use.name} = {show_fraction(use.value)}, hidden by {hidden_by(use.hides)}"
             + (f", {use.direction} enough" if use.direction != "any" else "")
             + f": {use.origin}; set it with --set {use.name}=…",
         )
@@ -417,7 +422,7 @@ def catalogue_json(catalogue: Catalogue) -> dict[str, Any]:
 def _constant_text(constant: HiddenConstant) -> str:
     value = "" if constant.value is None else f" = {show_fraction(constant.value)}"
     direction = "" if constant.direction == "any" else f", {constant.direction} enough"
-    return f"{constant.name}{value}: hidden by {constant.hides}{direction}" + (
+    return f"{constant.name}{value}: hidden by {hidden_by(constant.hides)}{direction}" + (
         f"; {constant.origin}" if constant.origin else ""
     )
 

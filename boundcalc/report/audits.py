@@ -1,4 +1,4 @@
-"""Audits as text for a terminal and as LaTeX: each step's algebra as a person would write it, then the repair."""
+"""Audits as text, Markdown and LaTeX: each step's algebra as a person would write it, then the repair."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import sympy
 
 from boundcalc.auditing import Audit, Verdict
 from boundcalc.constants import ConstantPolicy, ConstantUse, HiddenConstant
-from boundcalc.report.repairs import repair_rows, repaired
+from boundcalc.report.repairs import NOTHING_CHANGED, repair_rows, repaired
 from boundcalc.report.steps import excess_expr, step_rows, verdict_words
-from boundcalc.report.styles import LABEL, TEX, TEXT, Row, Style, tex_lines, text_lines
-from boundcalc.report.tables import fitted, folded
+from boundcalc.report.styles import LABEL, TEX, TEXT, Row, Style, markdown_lines, tex_lines, text_lines
+from boundcalc.report.tables import fitted, folded, markdown_prose, markdown_table
 from boundcalc.solving import IncompleteError
 from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.tropical import (
@@ -177,7 +177,7 @@ def _endings(audit: Audit, style: Style) -> Iterator[tuple[str, list[Row]]]:
         yield "Repair, up to constants and logarithms", rows
     for name, other in audit.under.items():
         title = f"Repair, where what is upstream is repaired by {style.prose(name)}"
-        yield title, list(repair_rows(other, style, proof=False))
+        yield title, list(repair_rows(other, style, proof=False)) or [NOTHING_CHANGED]
     for other in audit.alternatives:
         title = f"Another derivation: {style.prose(other.derivation.name)}"
         yield title, [*_short_rows(other, style), *repair_rows(other, style, proof=False)]
@@ -204,13 +204,14 @@ def audits_text(audits: Iterable[Audit], width: int | None = None) -> str:
         [
             fitted(rows, HEADERS, width, most=WIDTHS, whole=(2,), form="grid"),
             "",
-            folded("Factors and repairs are up to constants; logarithms show only where they alone decide.", width),
+            folded(UP_TO, width),
             folded(NOT_REFUTED, width),
-            "A statement in full, with what proves each verdict: boundcalc audit STATEMENT",
+            folded("A statement in full, with what proves each verdict: boundcalc audit STATEMENT", width),
         ]
     )
 
 
+UP_TO = "Factors and repairs are up to constants; logarithms show only where they alone decide."
 WIDTHS = (16, 5, 9, 40, 36)
 
 
@@ -233,6 +234,12 @@ def _where(verdict: Verdict, style: Style) -> str:
     return f"{style.prose(verdict.step.id)}{shown}"
 
 
+def audits_markdown(audits: Iterable[Audit]) -> str:
+    """A table of audits in Markdown."""
+    rows = [tuple("\n".join(map(markdown_prose, cell)) for cell in row) for row in _table(audits, TEXT)]
+    return "\n".join([markdown_table(rows, HEADERS), "", UP_TO, NOT_REFUTED])
+
+
 def audits_latex(audits: Iterable[Audit]) -> str:
     """A table of audits in LaTeX, with booktabs' rules; needs amsmath."""
     lines = [r"\begin{tabular}{lrlll}", r"\toprule", " & ".join(HEADERS) + r" \\", r"\midrule"]
@@ -244,10 +251,21 @@ def audits_latex(audits: Iterable[Audit]) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
 
+def audit_markdown(audit: Audit, policy: ConstantPolicy = UNIT) -> str:
+    """An audit in Markdown, a heading for each step."""
+    blocks = [f"## Audit of {audit.theorem.key}\n", *markdown_lines(head_rows(audit, policy, TEXT))]
+    for verdict in audit.verdicts:
+        heading = f"{verdict.step.id}: {verdict_words(verdict, TEXT)}"
+        blocks += [f"\n### {markdown_prose(heading)}\n", *markdown_lines(step_rows(verdict, audit.derivation, TEXT))]
+    for title, rows in _endings(audit, TEXT):
+        blocks += [f"\n### {markdown_prose(title)}\n", *markdown_lines(rows)]
+    return "\n".join(blocks)
+
+
 def audit_latex(audit: Audit, policy: ConstantPolicy = UNIT) -> str:
-    """An audit in LaTeX, to be pasted into a document that loads amsmath and amssymb."""
+    """An audit in LaTeX, to be pasted into a document that loads amsmath."""
     blocks = [
-        f"% {audit.theorem.key}: audit of its derivation; needs amsmath and amssymb",
+        f"% {audit.theorem.key}: audit of its derivation; needs amsmath",
         rf"\paragraph{{Audit of {TEX.prose(str(audit.theorem.source.locator))}.}}",
         *tex_lines(head_rows(audit, policy, TEX)),
     ]

@@ -1,15 +1,15 @@
-"""A data set and what was measured of it, as text and as a JSON object."""
+"""A data set and what was measured of it, as text, tables for papers, and a JSON object."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from boundcalc.data import Dataset
 from boundcalc.estimate import Estimate
-from boundcalc.report.tables import fitted, folded
+from boundcalc.report.tables import escaped, fitted, folded, latex_table, listing, markdown_prose, markdown_table
 
 _SIDES = {"exact": "exact", "lower": "at least", "upper": "at most", "bracket": "between"}
 
@@ -25,31 +25,68 @@ def data_text(
     `refused`: what could not be measured, and why. `width`: of the terminal, None where there is none.
     """
     estimates = tuple(estimates)
+    return "\n".join(
+        [
+            *listing(_facts(data), width, 12),
+            "",
+            fitted([_row(found, str) for found in estimates], _HEADERS, width, whole=(0,)),
+            "",
+            *(folded(f"{name}: {said}", width) for name, said in _methods(estimates, refused)),
+        ]
+    )
+
+
+def data_markdown(data: Dataset, estimates: Iterable[Estimate], refused: Mapping[str, str] = _NOTHING) -> str:
+    """What `data_text` says, with its table in Markdown."""
+    estimates = tuple(estimates)
+    above, below = (
+        [f"- {name}: {markdown_prose(said)}" for name, said in lines]
+        for lines in (_facts(data), _methods(estimates, refused))
+    )
+    return "\n".join([*above, "", markdown_table([_row(found, str) for found in estimates], _HEADERS), "", *below])
+
+
+def data_latex(data: Dataset, estimates: Iterable[Estimate], refused: Mapping[str, str] = _NOTHING) -> str:
+    """The estimates as a LaTeX table; what else `data_text` says is said in comments. Needs booktabs."""
+    estimates = tuple(estimates)
+    said = [f"% {name}: {words}" for name, words in (*_facts(data), *_methods(estimates, refused))]
+    return "\n".join([*said, latex_table([_row(found, escaped) for found in estimates], _HEADERS)])
+
+
+_HEADERS = ("measured", "value", "truth", "converged", "time")
+
+
+def _facts(data: Dataset) -> list[tuple[str, str]]:
+    """Its size and labels, and what is known of it by construction."""
     positive = int((data.y > 0).sum())
     minus, plus = data.labels
-    lines = [
-        f"source       {data.name}",
-        f"examples     n = {data.n} in d = {data.d} dimensions, on the unit sphere",
-        f"labels       {plus!r} as +1 ({positive} times), {minus!r} as −1 ({data.n - positive} times)",
+    known = (f"{fact.name} {_fact_side(fact.direction)} {fact.value:.10g}: {fact.why}" for fact in data.truth)
+    return [
+        ("source", data.name),
+        ("examples", f"n = {data.n} in d = {data.d} dimensions, on the unit sphere"),
+        ("labels", f"{plus!r} as +1 ({positive} times), {minus!r} as −1 ({data.n - positive} times)"),
+        *(("known", fact) for fact in known),
     ]
-    lines += [
-        f"known        {fact.name} {_fact_side(fact.direction)} {fact.value:.10g}: {fact.why}" for fact in data.truth
+
+
+def _row(found: Estimate, words: Callable[[str], str]) -> tuple[str, ...]:
+    """The cells of an estimate; `words` writes each."""
+    cells = (
+        found.name,
+        f"{found.value:.6g}",
+        _between(found),
+        "yes" if found.converged else "no",
+        "" if found.seconds is None else f"{found.seconds:.2g} s",
+    )
+    return tuple(map(words, cells))
+
+
+def _methods(estimates: Iterable[Estimate], refused: Mapping[str, str]) -> list[tuple[str, str]]:
+    """How each was measured, and why some were not."""
+    return [
+        *((found.name, found.method) for found in estimates),
+        *(("not measured", f"{name}: {reason}") for name, reason in refused.items()),
     ]
-    rows = [
-        (
-            found.name,
-            f"{found.value:.6g}",
-            _between(found),
-            "" if found.converged else "no",
-            "" if found.seconds is None else f"{found.seconds:.2g} s",
-        )
-        for found in estimates
-    ]
-    left_out = [f"not measured: {name}: {reason}" for name, reason in refused.items()]
-    table = fitted(rows, ("measured", "value", "truth", "converged", "time"), width, whole=(0,))
-    methods = [f"{found.name}: {found.method}" for found in estimates]
-    prose = (folded(line, width) for line in (*methods, *left_out))
-    return "\n".join([*(folded(line, width) for line in lines), "", table, "", *prose])
 
 
 def _fact_side(direction: str) -> str:
@@ -58,9 +95,12 @@ def _fact_side(direction: str) -> str:
 
 def _between(found: Estimate) -> str:
     """On which side of the value the truth is."""
-    if found.direction == "bracket":
-        return f"between {found.lower:.6g} and {found.upper:.6g}"
-    return _SIDES[found.direction]
+    if found.direction != "bracket":
+        return _SIDES[found.direction]
+    # As many digits as it takes to tell the ends apart, if double precision does.
+    ends = ((f"{found.lower:.{digits}g}", f"{found.upper:.{digits}g}") for digits in range(6, 13))
+    lower, upper = next(((lower, upper) for lower, upper in ends if lower != upper), ("", ""))
+    return f"between {lower} and {upper}" if lower else "the value to 12 digits"
 
 
 def _finite(value: float | None) -> float | None:

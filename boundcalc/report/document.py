@@ -8,11 +8,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, Literal
 
 from boundcalc.display import prose_latex
+
+NONE = "–"
+"""What stands for a number that does not exist."""
 
 DIGITS = 4
 """Significant digits of a measured number; report.json has them all."""
@@ -25,8 +29,19 @@ _PLAIN = (Fraction(1, 1000), 10**7)
 
 _SCIENTIFIC = re.compile(r"(-?\d+(?:\.\d+)?)e([+-]?\d+)|10\^(-?\d+(?:\.\d+)?)")
 
-_LONG_NUMBER = re.compile(r"([(\[{]*)(-?\d+(?:\.\d+)?e[+-]?\d+|10\^-?\d+(?:\.\d+)?)([)\]};:,.]*)")
-"""Such a number as a word, with the punctuation around it."""
+_LONG_NUMBER = re.compile(r"([(\[{]*)(-?\d+(?:\.\d+)?e[+-]?\d+)([)\]};:,.]*)")
+"""A number written with an e, as a word, with the punctuation around it."""
+
+
+_CLOSING: Mapping[str, str] = MappingProxyType({"(": ")", "[": "]"})
+_OPENING: Mapping[str, str] = MappingProxyType({")": "(", "]": "["})
+_PUNCTUATION = ",;:.”’"
+
+_BRACKETED_POWER = re.compile(r"\^\{\((-[^(){}]*|[^(){}]*/[^(){}]*)\)\}")
+"""As prose has to write them: m^(−α), R^(4/3)."""
+
+_ROOT = re.compile(r"\\surd (?:\(((?:[^()]|\([^()]*\))*)\)|((?:\\[a-z]+|[A-Za-z0-9])(?:_\{[^{}]*\})?))")
+"""√n and √(m/n), whose sign alone would hang below the line."""
 
 
 @dataclass(frozen=True)
@@ -110,12 +125,22 @@ Tone = Literal["good", "bad", "open"]
 
 @dataclass(frozen=True)
 class Document:
-    """A report. lead: what it comes to, the first of it in one sentence. tone: whether that is good, bad or open."""
+    """A report. lead: what it comes to, the first of it in one sentence. tone: whether that is good, bad or open.
+
+    numbers: the file that has all digits of the numbers, if there is one.
+    """
 
     title: str
     lead: tuple[Text, ...]
     tone: Tone
     sections: tuple[Section, ...]
+    numbers: str = ""
+
+    @property
+    def figures(self) -> tuple[Mapping[str, Any], ...]:
+        """Its pictures."""
+        blocks = (block for section in self.sections for block in section.blocks)
+        return tuple(figure for block in blocks if isinstance(block, Pictures) for figure in block.figures)
 
     @property
     def headline(self) -> str:
@@ -143,13 +168,28 @@ def prose(words: str) -> tuple[Inline, ...]:
             before, value, after = number_in.groups()
             found += [part for part in (before, _written(value), after) if part]
             continue
-        behind = word.lstrip("“‘")
-        held = behind.rstrip(",;:.”’")
-        shown = prose_latex(held)
+        before, held, after = _bare(word)
+        shown = _tidied(prose_latex(held))
         formula = shown[:1] == shown[-1:] == "$" and len(shown) > 1
-        around = word[: len(word) - len(behind)], behind[len(held) :]
-        found += [around[0], Formula(shown[1:-1], held), around[1]] if formula else [word]
+        found += [part for part in (before, Formula(shown[1:-1], held), after) if part] if formula else [word]
     return tuple(_merged(found))
+
+
+def _bare(word: str) -> tuple[str, str, str]:
+    """A word without the punctuation around it, and without brackets that other words open or close."""
+    behind = word.lstrip("“‘")
+    while behind[:1] in _CLOSING and behind.count(behind[0]) > behind.count(_CLOSING[behind[0]]):
+        behind = behind[1:]
+    held = behind.rstrip(_PUNCTUATION)
+    while held[-1:] in _OPENING and held.count(held[-1]) > held.count(_OPENING[held[-1]]):
+        held = held[:-1].rstrip(_PUNCTUATION)
+    return word[: len(word) - len(behind)], held, behind[len(held) :]
+
+
+def _tidied(latex: str) -> str:
+    """A formula as it is set: exponents without the brackets that text puts around them (an index W^(0) keeps its)."""
+    latex = _ROOT.sub(lambda found: rf"\sqrt{{{found[1] or found[2]}}}", latex)
+    return _BRACKETED_POWER.sub(r"^{\1}", latex).replace("..", r"\ldots ")
 
 
 def _merged(parts: Iterable[Inline]) -> Iterator[Inline]:
@@ -167,6 +207,13 @@ def _merged(parts: Iterable[Inline]) -> Iterator[Inline]:
         yield held
 
 
+def without_empty_columns(table: Table) -> Table:
+    """A table without the columns that have nothing but dashes."""
+    kept = [i for i in range(len(table.columns)) if any(plain(row[i]) != NONE for row in table.rows)]
+    rows = tuple(tuple(row[i] for i in kept) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[i] for i in kept), rows=rows)
+
+
 def joined(parts: Iterable[Text], separator: str = "; ") -> Text:
     """Several lines as one."""
     found: list[Inline] = []
@@ -181,11 +228,11 @@ def number(value: float | str | None, digits: int = DIGITS) -> Inline:
     A string is a number that no float holds (`1.5e-600`, `10^41.2`), or words, which stay as they are.
     """
     if value is None:
-        return "–"
+        return NONE
     if isinstance(value, str):
         return _written(value)
     if math.isnan(value) or math.isinf(value):
-        return "∞" if value > 0 else "−∞" if value < 0 else "–"
+        return "∞" if value > 0 else "−∞" if value < 0 else NONE
     if value == 0 or _PLAIN[0] <= abs(value) < _PLAIN[1]:
         if isinstance(value, int) or float(value).is_integer():
             return _signed(str(int(value)))

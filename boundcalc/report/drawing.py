@@ -44,8 +44,11 @@ _SIZE = (4.6, 3.0)
 _ROW, _AROUND = 0.3, 1.05
 """Inches of a row of intervals or sizes, and of what is around them."""
 
-_LEAST_SPAN = 3
+LEAST_SPAN = 3
 """A logarithmic axis over less than this factor says less than a linear one."""
+
+_FEW = 6
+"""So many values along an axis get a tick each."""
 
 _DARKEST = 0.32
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -55,7 +58,7 @@ _WIDE = 52
 
 @dataclass(frozen=True)
 class Key:
-    """One entry of a legend: its shape (line, band, dark, dot or diamond), its variable colour, its dashes."""
+    """One entry of a legend: its shape (line, band, dark, dot, diamond or arrow), its variable colour, its dashes."""
 
     shape: str
     colour: str
@@ -79,9 +82,14 @@ def legend(figure: Figure) -> tuple[Key, ...]:
             Key("line", f"series-{i % len(SERIES)}", line["label"], DASHES[i % len(DASHES)])
             for i, line in enumerate(figure["lines"])
         ]
+    if figure["kind"] == "intervals":
+        keys += [Key("dot", "band", "share that succeeded"), Key("band", "band", "its 95 % interval")]
     if figure["kind"] == "sizes":
-        kinds = dict.fromkeys(point["of"] for row in figure["rows"] for point in row["points"])
+        points = [point for row in figure["rows"] for point in row["points"]]
+        kinds = list(dict.fromkeys(point["of"] for point in points))
         keys += [Key(*_dot(i), kind) for i, kind in enumerate(kinds)]
+        for kind in dict.fromkeys(point["of"] for point in points if point["log10"] is None):
+            keys.append(Key("arrow", _dot(kinds.index(kind))[1], f"{kind}: 0, left of every power of ten"))
     return (
         *keys,
         *(Key("line", "level", level["label"], _dash(i)) for i, level in enumerate(figure.get("levels", ()))),
@@ -126,14 +134,14 @@ def _embedded(text: str, alt: str, prefix: str) -> str:
 
 
 def _scripts(text: str) -> str:
-    """Text whose W_l and m^α have their scripts below and above the line."""
+    """Text whose W_l and m^α have their scripts below and above the line; those within them stay beside them."""
 
     def script(found: re.Match[str]) -> str:
         shift = 2.5 if found["sign"] == "_" else -3.5
-        body = found["braced"] or found["whole"]
+        body = found["braced"] or found["whole"] or found["bracketed"].replace("_", "")
         return f'<tspan dy="{shift}" font-size="75%">{body}</tspan><tspan dy="{-shift}">\u200b</tspan>'
 
-    return re.sub(r"(?P<sign>[_^])(?:\{(?P<braced>[^{}]*)\}|(?P<whole>\w+))", script, text)
+    return re.sub(r"(?P<sign>[_^])(?:\{(?P<braced>[^{}]*)\}|(?P<whole>\w+)|(?P<bracketed>\([^()]*\)))", script, text)
 
 
 def _quoted(text: str) -> str:
@@ -175,7 +183,7 @@ def _curves(axes: Axes, figure: Figure) -> None:
 def _histogram(axes: Axes, figure: Figure) -> None:
     axes.stairs(figure["counts"], figure["edges"], fill=True, color=BAND, alpha=0.75)
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=figure["edges"][0] % 1 == 0.5))
     axes.xaxis.set_major_formatter(FuncFormatter(_tick))
     axes.set_xlabel("\n".join(textwrap.wrap(figure["x"], _WIDE)))
     axes.set_title(_titled(f"number of {figure['y']}"))
@@ -189,13 +197,16 @@ def _intervals(axes: Axes, figure: Figure) -> None:
         axes.plot(row["value"], i, marker="o", color=colour, markersize=6)
     for i, level in enumerate(figure["levels"]):
         axes.axvline(level["value"], color=LEVEL, linewidth=1.4, linestyle=_dash(i))
-    ends = [end for row in rows for end in (row["low"], row["high"])]
-    # A probability close to 1 is not to be lost at the edge.
-    least = min(0.0, *ends) if min(ends) < 0.5 else min(ends) - 0.1
-    axes.set_xlim(least - 0.02, 1.02)
+    axes.set_xlim(*probability_limits(figure))
     axes.xaxis.set_major_formatter(FuncFormatter(_tick))
     _rows(axes, [row["label"] for row in rows])
     axes.set_xlabel(figure["x"])
+
+
+def probability_limits(figure: Figure) -> tuple[float, float]:
+    """From where to where an axis of probabilities goes: one close to 1 is not to be lost at the edge."""
+    shown = [row["low"] for row in figure["rows"]] + [level["value"] for level in figure["levels"]]
+    return (-0.02 if min(shown) < 0.5 else min(shown) - 0.12), 1.02
 
 
 def _sizes(axes: Axes, figure: Figure) -> None:
@@ -213,11 +224,15 @@ def _sizes(axes: Axes, figure: Figure) -> None:
             # What is 0 lies to the left of everything: an arrow says so.
             at = low - room if point["log10"] is None else point["log10"]
             marker = "<" if point["log10"] is None else {"dot": "o", "diamond": "D"}[shape]
+            # A dot is seen around a diamond that lies on it.
+            size = {"dot": 8.0, "diamond": 5.0}[shape]
             axes.plot(
-                at, i, marker=marker, color={"band": BAND, "level": LEVEL}[colour], markersize=6, linestyle="none"
+                at, i, marker=marker, color={"band": BAND, "level": LEVEL}[colour], markersize=size, linestyle="none"
             )
     # Wide enough for two whole powers of ten: others are no round numbers.
-    axes.set_xlim(min(low - 2 * room, math.floor(low) - 0.1), max(high + 2 * room, math.ceil(high) + 0.1))
+    least, most = math.floor(low), math.ceil(high)
+    least -= least == most
+    axes.set_xlim(min(low - 2 * room, least - 0.1), max(high + 2 * room, most + 0.1))
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _power_of_ten(value)))
     _rows(axes, [row["label"] for row in rows])
@@ -238,15 +253,21 @@ def _scale(axes: Axes, which: str, values: Array, *, logarithmic: bool) -> None:
     axis = getattr(axes, f"{which}axis")
     set_scale = getattr(axes, f"set_{which}scale")
     span = positive.max() / positive.min() if positive.size else 1.0
-    if logarithmic and span >= _LEAST_SPAN:
+    if logarithmic and span >= LEAST_SPAN:
         if positive.size < finite.size:  # zeros too: linear below the smallest positive value
             set_scale("symlog", linthresh=float(positive.min()), linscale=0.4)
             tens = 10.0 ** np.arange(math.ceil(np.log10(positive.min())), math.floor(np.log10(positive.max())) + 1)
             axis.set_ticks([0.0, *tens[:: max(1, math.ceil(tens.size / 5))]])
+            if not (finite < 0).any():
+                (axes.set_xlim if which == "x" else axes.set_ylim)(0.0, None)
         else:
             set_scale("log")
-            subs = (1.0,) if span > 100 else (1.0, 2.0, 5.0)
-            axis.set_major_locator(LogLocator(subs=subs, numticks=7))
+            apart = np.unique(positive)
+            if which == "x" and apart.size <= _FEW and (np.diff(np.log(apart)) > 0.1 * math.log(span)).all():
+                axis.set_ticks(apart)
+            else:
+                subs = (1.0,) if span > 100 else (1.0, 2.0, 5.0)
+                axis.set_major_locator(LogLocator(subs=subs, numticks=7))
         axis.set_minor_locator(NullLocator())
     else:
         axis.set_major_locator(MaxNLocator(6))

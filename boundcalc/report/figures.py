@@ -34,7 +34,9 @@ FEWEST_FOR_TENTHS = 10
 """So many inits are needed before the tenth and the ninetieth in a hundred of them mean something."""
 
 _BANDS = ("lowest", "tenth", "median", "ninetieth", "highest")
-_QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
+_QUANTILES = (0.0, 0.1, 0.9, 1.0)
+
+_BINS = 24
 
 
 def picture_facts(picture: Picture) -> dict[str, Any] | None:
@@ -73,7 +75,7 @@ def intervals_facts(
         "x": x,
         "rows": listed,
         "levels": [{"label": label, "value": level} for label, level in levels],
-        "alt": f"{x.capitalize()} with its 95 % interval: {said}. Level: {beside}.",
+        "alt": f"{_capital(x)} with its 95 % interval: {said}. Level: {beside}.",
     }
 
 
@@ -96,8 +98,13 @@ def sizes_facts(
         "kind": "sizes",
         "x": x,
         "rows": listed,
-        "alt": f"{x.capitalize()}, by powers of ten. {said}.",
+        "alt": f"{_capital(x)}, by powers of ten. {said}.",
     }
+
+
+def _capital(words: str) -> str:
+    """Words as a sentence begins; what follows (C_T) keeps its capitals."""
+    return words[:1].upper() + words[1:]
 
 
 def overlaid(figures: Sequence[tuple[str, Figure]]) -> dict[str, Any]:
@@ -110,12 +117,15 @@ def overlaid(figures: Sequence[tuple[str, Figure]]) -> dict[str, Any]:
             ends = {"low": band["lowest"], "high": band["highest"]}
             lines.append({"label": f"{label}: median and range", "x": band["x"], "y": band["median"], **ends})
         lines += [{**line, "label": f"{label}: {line['label']}"} for line in figure["lines"]]
-    levels = {
-        (level["label"], level["value"]): {"label": f"{label}: {level['label']}", "value": level["value"]}
-        for label, figure in reversed(figures)
-        for level in figure["levels"]
-    }
-    facts = {**first, "band": None, "lines": lines, "levels": list(levels.values())[::-1]}
+    owners: dict[tuple[str, float | None], list[str]] = {}
+    for label, figure in figures:
+        for level in figure["levels"]:
+            owners.setdefault((level["label"], level["value"]), []).append(label)
+    levels = [
+        {"label": name if len(of) == len(figures) else f"{', '.join(of)}: {name}", "value": value}
+        for (name, value), of in owners.items()
+    ]
+    facts = {**first, "band": None, "lines": lines, "levels": levels}
     return facts | {"alt": _curves_in_words(facts)}
 
 
@@ -147,10 +157,14 @@ def figure_table(figure: Figure) -> Table:
 def _curves_table(figure: Figure) -> Table:
     band, lines = figure["band"], figure["lines"]
     if band:
-        at = _few(len(band["x"]))
         shown = [name for name in _BANDS if name in band]
-        rows = tuple((number(band["x"][i]), *(number(band[name][i]) for name in shown)) for i in at)
-        return Table((figure["x"], *(f"{figure['y']}: {shown[0]}", *shown[1:])), rows)
+        columns = [band[name] for name in shown]
+        names = [f"{figure['y']}: {shown[0]}", *shown[1:], *(line["label"] for line in lines)]
+        curves = [(band["x"], column) for column in columns] + [(line["x"], line["y"]) for line in lines]
+        known = [dict(zip(x, y, strict=True)) for x, y in curves]
+        at = sorted({x[i] for x in (band["x"], *(line["x"] for line in lines)) for i in _few(len(x))})
+        rows = tuple((number(x), *(number(values[x]) if x in values else "" for values in known)) for x in at)
+        return Table((figure["x"], *names), rows)
     named: list[tuple[Text, ...]] = [
         (line["label"], number(line["x"][i]), number(line["y"][i]), *_ends(line, i))
         for line in lines
@@ -176,9 +190,11 @@ def _band(inits: Sequence[Line]) -> dict[str, Any]:
     """How the curves of all inits lie; of what is not finite, the worst is taken: that it is larger than all."""
     x = _grid(inits)
     values = np.stack([_on(line, x) for line in inits])
+    worst = np.sort(np.where(np.isnan(values), math.inf, values), axis=0)
     # A quantile is one of the values, so that an infinite one among them spoils no other.
-    found = np.quantile(np.where(np.isnan(values), math.inf, values), _QUANTILES, axis=0, method="inverted_cdf")
-    by_name = dict(zip(_BANDS, found, strict=True))
+    lowest, tenth, ninetieth, highest = np.quantile(worst, _QUANTILES, axis=0, method="inverted_cdf")
+    median = (worst[(len(worst) - 1) // 2] + worst[len(worst) // 2]) / 2
+    by_name = dict(zip(_BANDS, (lowest, tenth, median, ninetieth, highest), strict=True))
     if len(inits) < FEWEST_FOR_TENTHS:
         by_name = {name: by_name[name] for name in ("lowest", "median", "highest")}
     return {"inits": len(inits), "x": _numbers(x)} | {name: _numbers(values) for name, values in by_name.items()}
@@ -217,7 +233,7 @@ def _histogram(picture: Picture) -> dict[str, Any] | None:
     finite = picture.histogram[np.isfinite(picture.histogram)]
     if not finite.size:
         return None
-    counts, edges = np.histogram(finite, bins=min(24, max(np.unique(finite).size, 1)))
+    counts, edges = np.histogram(finite, bins=_bins(finite))
     low, middle, high = np.quantile(finite, (0, 0.5, 1))
     return {
         "name": picture.name,
@@ -229,6 +245,15 @@ def _histogram(picture: Picture) -> dict[str, Any] | None:
         "alt": f"How often which {picture.x} came out, over {finite.size} {picture.y}: from {low:.4g} to {high:.4g}, "
         f"median {middle:.4g}.",
     }
+
+
+def _bins(values: Array) -> int | Array:
+    """How many bins, or their edges: bins of whole numbers hold equally many of them each."""
+    if not (values == np.rint(values)).all():
+        return min(_BINS, np.unique(values).size)
+    low, span = values.min(), float(np.ptp(values)) + 1
+    width = math.ceil(span / _BINS)
+    return low - 0.5 + width * np.arange(math.ceil(span / width) + 1, dtype=np.float64)
 
 
 def _curves_in_words(facts: Figure) -> str:

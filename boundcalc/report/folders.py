@@ -11,6 +11,8 @@ from typing import Any
 
 from boundcalc.errors import InputError
 from boundcalc.report.document import Document
+from boundcalc.report.drawing import legend
+from boundcalc.report.figures import figure_table
 from boundcalc.report.forms import FORMS, formed, json_text, write_forms, write_text
 from boundcalc.report.ladder import LADDER, ladder_document
 from boundcalc.report.studies import CALIBRATION, SCALING, calibration_document, scalings_document
@@ -28,6 +30,9 @@ _KINDS: Mapping[str, Callable[[Mapping[str, Any]], Document]] = MappingProxyType
 )
 """What a folder may hold, by the name of its JSON file without the ending, and how that is told."""
 
+_NOT_WHOLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
+"""What goes wrong where a file was changed or cut."""
+
 
 @dataclass(frozen=True)
 class Held:
@@ -44,11 +49,27 @@ class Held:
         Raises:
             InputError: what the file holds is not whole.
         """
+        return self._built(_KINDS[self.name])
+
+    def check(self) -> None:
+        """Refuse what cannot be put beside others, as it cannot be put beside itself either.
+
+        Raises:
+            InputError: what the file holds is not whole.
+        """
+        self._built(lambda facts: side_by_side((("", facts), ("", facts))))
+
+    def _built(self, build: Callable[[Mapping[str, Any]], Document]) -> Document:
         try:
-            return _KINDS[self.name](self.facts)
-        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            document = build(self.facts)
+            for figure in document.figures:
+                # A picture is drawn later, from what these read of it.
+                figure_table(figure)
+                legend(figure)
+        except _NOT_WHOLE as problem:
             path = self.folder / f"{self.name}.json"
             raise InputError(f"{str(path)!r} is damaged ({problem!r}); {_again()}") from None
+        return document
 
 
 def held(folder: Path) -> Held:
@@ -83,14 +104,14 @@ def _nothing(folder: Path) -> str:
     """Why a folder has no report, and what to do."""
     if not folder.is_dir():
         return f"{str(folder)!r} is no folder; give that of a run (boundcalc verify … --out DIR)"
-    if not (folder / STORE).exists():
-        return f"{str(folder)!r} holds no run; give the folder of one (boundcalc verify … --out DIR)"
-    with reading(folder) as rows:
-        done = len(rows.trial_numbers("training"))
-    return (
-        f"{str(folder)!r} holds a run that is not finished ({done} inits are): run its boundcalc verify again with the "
-        "same options, and it goes on from there"
-    )
+    goes_on = "run its command again with the same options, and it goes on from there"
+    if (folder / STORE).exists():
+        with reading(folder) as rows:
+            done = len(rows.trial_numbers("training"))
+        return f"{str(folder)!r} holds a run that is not finished (finished inits: {done}): {goes_on}"
+    if any(folder.glob(f"*/{STORE}")):
+        return f"{str(folder)!r} holds a ladder, a calibrate or a scaling that is not finished: {goes_on}"
+    return f"{str(folder)!r} holds no run; give the folder of one (boundcalc verify … --out DIR)"
 
 
 def remake(folder: Path) -> tuple[Held, tuple[Path, ...]]:
@@ -121,6 +142,8 @@ def compared(folders: Sequence[Path]) -> tuple[Document, list[dict[str, Any]]]:
     called = [
         path.name if names.count(path.name) == 1 else str(folder) for path, folder in zip(paths, folders, strict=True)
     ]
+    for one in found:
+        one.check()
     runs = [(name, one.facts) for name, one in zip(called, found, strict=True)]
     return side_by_side(runs), [{"folder": name, **facts} for name, facts in runs]
 

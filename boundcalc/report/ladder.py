@@ -7,11 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate
-
-from boundcalc.report.document import Code, Document, Paragraph, Pictures, Section, Table, Text, number, plain, prose
+from boundcalc.report.document import (
+    Code,
+    Document,
+    Paragraph,
+    Pictures,
+    Section,
+    Table,
+    Text,
+    number,
+    plain,
+    without_empty_columns,
+)
 from boundcalc.report.figures import intervals_facts, sizes_facts
 from boundcalc.report.forms import json_text, write_forms, write_text
+from boundcalc.report.runs import Series, data_words, ladder_command, run_json, run_sections
+from boundcalc.report.tables import fitted, folded
 from boundcalc.report.verification import LAYOUT
 from boundcalc.symbols import show_fraction
 from boundcalc.verify.case import show_bytes
@@ -25,30 +36,40 @@ _LIMIT = "∞"
 Facts = Mapping[str, Any]
 
 
-def plan_text(plan: Plan) -> str:
-    """What is going to be run, and at what cost."""
+def plan_text(plan: Plan, width: int | None = None) -> str:
+    """What is going to be run, and at what cost; `width` is the terminal's, None without one."""
     rows = [
-        (_width(rung), rung.engine, show_bytes(rung.cost.bytes), _seconds(rung.seconds), rung.case.trials)
+        (_width(rung), rung.engine, show_bytes(rung.cost.bytes), _seconds(rung.seconds), str(rung.case.trials))
         for rung in plan.rungs
     ]
-    table = tabulate(rows, ("m", "engine", "memory", "time, about", "inits"), disable_numparse=True)
-    return "\n".join([_asked(plan), "", table, *(f"left out: {name}: {why}" for name, why in plan.left_out.items())])
+    table = fitted(rows, ("m", "engine", "memory", "time, about", "inits"), width)
+    return "\n".join([folded(_asked(plan), width), "", table, *_left_out(plan.left_out, width)])
 
 
-def ladder_text(facts: Facts) -> str:
-    """What became of every rung, where the guarantee starts to hold, and what that says of the constant."""
-    rows = [[plain(cell) for cell in row] for row in _rows(facts)]
-    left_out = [f"left out: {name}: {why}" for name, why in facts["left_out"].items()]
-    return "\n".join([tabulate(rows, _HEADER, disable_numparse=True), "", *facts["summary"], *left_out])
+def ladder_text(facts: Facts, width: int | None = None) -> str:
+    """What became of every rung, where the guarantee starts to hold, and what that says of the constant.
+
+    width: of the terminal, None where there is none.
+    """
+    table = fitted([[plain(cell) for cell in row] for row in _rows(facts)], _HEADER, width)
+    summary = (folded(line, width) for line in facts["summary"])
+    return "\n".join([table, "", *summary, *_left_out(facts["left_out"], width)])
+
+
+def _left_out(reasons: Mapping[str, str], width: int | None) -> list[str]:
+    return [folded(f"left out: {name}: {why}", width) for name, why in reasons.items()]
 
 
 def ladder_json(ladder: Ladder) -> dict[str, Any]:
     """All of it as one JSON object."""
-    plan, start = ladder.plan, ladder.start
+    plan, start, case = ladder.plan, ladder.start, ladder.plan.rungs[0].case
     return {
         "layout": LAYOUT,
         "theorem": ladder.climbed[0].result.case.theorem.key,
         "data": ladder.climbed[0].result.case.options.data,
+        "run": run_json(
+            [Series(case, {"m": ()})], ladder_command(case, plan.asked["widths"], plan.asked["time_limit"])
+        ),
         "prescribed": {"width": plan.prescribed.number, "log10": plan.prescribed.log10, "reached": ladder.reached},
         "asked": _asked(plan),
         "guess": {name: show_fraction(value) for name, value in plan.guess.items()},
@@ -82,17 +103,19 @@ def ladder_document(facts: Facts) -> Document:
     )
     return Document(
         f"{facts['theorem']} from width to width",
-        (prose(first),),
-        "open" if facts["holds_from"] is None else "good",
+        (first, data_words(facts["run"]["data"])),
+        "good" if facts["holds_from"] and facts["holds_from"]["width"] is not None else "open",
         (
-            Section("Widths", (*(Paragraph(prose(line)) for line in rest), Table(_HEADER, tuple(_rows(facts))))),
+            Section("Widths", (*map(Paragraph, rest), without_empty_columns(Table(_HEADER, tuple(_rows(facts)))))),
             Section("Pictures", (Pictures(tuple(pictures)),)),
             Section(
                 "What was planned",
-                (Paragraph(prose(facts["asked"])), Table(_PLANNED, tuple(_planned(facts))), *left_out),
+                (Paragraph(facts["asked"]), Table(_PLANNED, tuple(_planned(facts))), *left_out, _ELSEWHERE),
             ),
             Section("The report of every width", (Table(("m", "report"), folders),)),
+            *run_sections(facts["run"]),
         ),
+        f"{LADDER}.json",
     )
 
 
@@ -107,6 +130,7 @@ def write_ladder(ladder: Ladder, folder: Path) -> tuple[Path, ...]:
     return written, *write_forms(ladder_document(facts), folder, LADDER)
 
 
+_ELSEWHERE = Paragraph("Memory and time are those of this machine: on another one, other widths may be left out.")
 _HEADER = ("m", "engine", "found", "succeeded", "95 % interval", "guarantee", "verdict", "constant that makes m enough")
 _PLANNED = ("m", "engine", "memory", "time, estimated", "time, taken by this start")
 

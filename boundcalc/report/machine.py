@@ -7,7 +7,6 @@ from typing import Any
 
 from boundcalc.machine import INFINITE, PATIENCE, Device, Extra, Machine, Reach
 from boundcalc.report.tables import fitted, folded, listing
-from boundcalc.verify.case import show_bytes
 
 _ESTIMATED = (
     "One init alone, d = 64, α = 1/2; memory at most, time within a factor of about two. See boundcalc manual engines."
@@ -20,9 +19,14 @@ def machine_text(machine: Machine, width: int | None = None) -> str:
     head = [
         ("system", machine.system),
         ("versions", ", ".join(f"{name} {version}" for name, version in machine.versions.items())),
-        ("cores", f"{machine.cores}, of which torch uses {machine.threads}; OMP_NUM_THREADS sets how many"),
-        ("CUDA", ", ".join(f"{device.name}: {device.what}" for device in cuda) or "no device; everything runs on cpu"),
     ]
+    if machine.trouble is None:
+        devices = ", ".join(f"{device.name}: {device.what}" for device in cuda) or "no device; everything runs on cpu"
+        threads = f"{machine.cores}, of which torch uses {machine.threads}; OMP_NUM_THREADS sets how many"
+        head += [("cores", threads), ("CUDA", devices)]
+    else:
+        lost = "data, verify, calibrate and scaling need it, and --data; install it again"
+        head += [("cores", str(machine.cores)), ("torch", f"cannot be loaded: {machine.trouble}: {lost}")]
     blocks = ["\n".join(listing(head, width))]
     blocks += ["\n".join(_device_lines(device, width)) for device in machine.devices]
     blocks.append("\n".join(_extra_lines(machine, width)))
@@ -30,6 +34,8 @@ def machine_text(machine: Machine, width: int | None = None) -> str:
 
 
 def _device_lines(device: Device, width: int | None) -> Iterator[str]:
+    from boundcalc.verify.case import show_bytes  # Only here: it loads torch, which may be what is missing.
+
     yield from listing([(device.name, f"{device.what}, {show_bytes(device.available)} of memory available")], width)
     yield from listing(
         [
@@ -49,6 +55,8 @@ def _device_lines(device: Device, width: int | None) -> Iterator[str]:
 
 
 def _reach_row(reach: Reach) -> tuple[str, ...]:
+    from boundcalc.verify.case import show_bytes
+
     infinite = reach.setting.engine == INFINITE.engine
     widths = ["∞" if infinite else _width(width) for width in (reach.width, reach.patient)]
     return (
@@ -97,6 +105,7 @@ def machine_json(machine: Machine) -> dict[str, Any]:
         "versions": dict(machine.versions),
         "cores": machine.cores,
         "threads": machine.threads,
+        "trouble": machine.trouble,
         "devices": [
             {
                 "name": device.name,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
+from textwrap import indent
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from boundcalc.errors import InputError, UnknownNameError
+from boundcalc.report.tables import fitted, line_width, markdown_prose, markdown_table, wrapped
 
 if TYPE_CHECKING:
     from boundcalc.auditing import Audit
@@ -21,6 +25,7 @@ PAGES: Mapping[str, str] = MappingProxyType(
         "theorems": "every statement: what it says, its constants, its provenance, its audit",
         "own_theorem": "how to add a theorem, its derivation and its experiment",
         "engines": "which engine trains: dense, matrixfree, infinite, sharded",
+        "json": "what the JSON objects hold, key by key",
     }
 )
 """The pages by name, with what they are about."""
@@ -55,6 +60,43 @@ def page(name: str, catalogue: Catalogue | None = None) -> str:
     return files("boundcalc").joinpath("manual", f"{name}.md").read_text("utf-8")
 
 
+def terminal_text(markdown: str, width: int) -> str:
+    """A page for a terminal of so many columns: prose and tables fit it, commands stay on one line."""
+    blocks: list[str] = []
+    for is_code, lines in groupby(_with_fences(markdown), key=lambda line: line[0]):
+        text = "\n".join(line for _, line in lines)
+        blocks += [indent(text, "    ")] if is_code else [_laid_out(part, width) for part in text.strip().split("\n\n")]
+    return "\n\n".join(blocks)
+
+
+def _with_fences(markdown: str) -> Iterator[tuple[bool, str]]:
+    """The lines of a page, each with whether it is code; the fences are left out."""
+    fenced = False
+    for line in markdown.splitlines():
+        if line.startswith("```"):
+            fenced = not fenced
+        else:
+            yield fenced, line
+
+
+_ITEMS = re.compile(r"\n(?=- )")
+_LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
+_ESCAPED = re.compile(r"\\([\\`*_<>|])")
+
+
+def _laid_out(part: str, width: int) -> str:
+    """A paragraph, a list or a table."""
+    part = _LINK.sub(r"\1", part)
+    if part.startswith("|"):
+        cells = ([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in part.split("\n"))
+        head, _, *rows = ([_ESCAPED.sub(r"\1", cell) for cell in row] for row in cells)
+        return fitted(rows, head, width)
+    return "\n".join(
+        wrapped(_ESCAPED.sub(r"\1", " ".join(item.split())), line_width(width), "  " if item.startswith("- ") else "")
+        for item in _ITEMS.split(part)
+    )
+
+
 def write_manual(folder: Path, catalogue: Catalogue) -> tuple[Path, ...]:
     """Write every page into a folder, that of the theorems from the catalogue.
 
@@ -79,8 +121,33 @@ def theorems_page(catalogue: Catalogue) -> str:
 
     audits = {audit.theorem.key: audit for audit in audit_all(catalogue)}
     contents = (f"- [`{theorem.key}`](#{_anchor(theorem)}): {theorem.title}" for theorem in catalogue.values())
-    entries = (_entry(theorem, catalogue, audits.get(theorem.key)) for theorem in catalogue.values())
-    return _HEAD + "\n".join(contents) + "\n\n" + "\n\n".join("\n".join(entry) for entry in entries) + "\n"
+    entries = (
+        "\n".join([*_entry(theorem, catalogue.readings(key)), f"\nAudit: {_audited(audits.get(key))}"])
+        for key, theorem in catalogue.items()
+    )
+    return "\n\n".join([_HEAD + "\n".join([*contents, _SYMBOLS]), *entries, _symbols()]) + "\n"
+
+
+_SYMBOLS = "- [symbols](#symbols): what inputs are called, on the command line and in files"
+
+
+def _symbols() -> str:
+    """The vocabulary: every symbol that a statement can have."""
+    from boundcalc.symbols import VOCABULARY, show_fraction
+
+    rows = [
+        (
+            f"`{symbol.name}`",
+            f"$`{symbol.latex}`$",
+            ", ".join(f"`{alias}`" for alias in symbol.aliases),
+            markdown_prose(symbol.meaning),
+            markdown_prose(str(symbol.domain)),
+            "" if symbol.default is None else show_fraction(symbol.default),
+        )
+        for symbol in VOCABULARY.values()
+    ]
+    headers = ("name", "in formulas", "also", "what it is", "takes", "assumed where none is given")
+    return f"## symbols\n\n{markdown_table(rows, headers)}"
 
 
 def _anchor(theorem: Theorem) -> str:
@@ -88,7 +155,12 @@ def _anchor(theorem: Theorem) -> str:
     return "".join(letter for letter in theorem.key if letter.isalnum() or letter in "-_")
 
 
-def _entry(theorem: Theorem, catalogue: Catalogue, audit: Audit | None) -> Iterator[str]:
+def theorem_markdown(theorem: Theorem) -> str:
+    """One statement in one reading, as the reference has it, in Markdown with LaTeX formulas."""
+    return "\n".join(_entry(theorem, (theorem,)))
+
+
+def _entry(theorem: Theorem, readings: Iterable[Theorem]) -> Iterator[str]:
     setting = theorem.setting
     yield f"## {theorem.key}\n"
     yield f"**{theorem.title}.** {theorem.source}. Provenance: {theorem.provenance}.\n"
@@ -96,24 +168,18 @@ def _entry(theorem: Theorem, catalogue: Catalogue, audit: Audit | None) -> Itera
         "network": setting.network, "initialization": setting.init, "loss": setting.loss,
         "algorithm": setting.algorithm, "depth": setting.depth.counts,
     }  # fmt: skip
-    yield from (f"- {label}: {_prose(fact)}" for label, fact in facts.items())
+    yield from (f"- {label}: {markdown_prose(fact)}" for label, fact in facts.items())
     if theorem.hypotheses:
         yield "\nAssumed:\n"
     for hypothesis in theorem.hypotheses:
         measured = f" (measured as `{hypothesis.measure}`)" if hypothesis.measure else ""
-        yield f"- {hypothesis.name}: {_prose(hypothesis.statement)}{measured}"
-    for reading in catalogue.readings(theorem.key):
+        yield f"- {hypothesis.name}: {markdown_prose(hypothesis.statement)}{measured}"
+    for reading in readings:
         if reading is not theorem:
             yield f"\n*{reading.reading.capitalize()} reading*, with what the proof plugs in:"
         yield from _bounds(reading)
     yield from _constants(theorem)
-    yield from (f"\nNote: {_prose(note)}" for note in theorem.notes)
-    yield "\nAudit: " + (_audited(audit) if audit else "its derivation is not in the catalogue.")
-
-
-def _prose(text: str) -> str:
-    """Plain text, in which Markdown would take some signs for its own."""
-    return "".join(f"\\{sign}" if sign in "\\`*_<>|" else sign for sign in text)
+    yield from (f"\nNote: {markdown_prose(note)}" for note in theorem.notes)
 
 
 def _bounds(theorem: Theorem) -> Iterator[str]:
@@ -139,13 +205,12 @@ def _bound(bound: Bound) -> str:
     said = f"- $`{bound_latex(bound)}`$"
     if isinstance(bound, Guarantee) and bound.probability is not None:
         said += f", with probability at least $`{latex(bound.probability)}`$ over the {bound.over}"
-    remarks = [_prose(remark) for remark in (bound.note, bound.provenance) if remark]
+    remarks = [markdown_prose(remark) for remark in (bound.note, bound.provenance) if remark]
     return f"{said} ({'; '.join(remarks)})" if remarks else said
 
 
 def _constants(theorem: Theorem) -> Iterator[str]:
-    from boundcalc.display import NOTATIONS
-    from boundcalc.report.tables import markdown_table
+    from boundcalc.notation import hidden_by
     from boundcalc.symbols import show_fraction
 
     if not theorem.constants:
@@ -155,24 +220,26 @@ def _constants(theorem: Theorem) -> Iterator[str]:
     rows = [
         (
             f"`{constant.name}`",
-            _prose(NOTATIONS.get(constant.hides, constant.hides)),
+            markdown_prose(hidden_by(constant.hides)),
             "any" if constant.direction == "any" else f"{constant.direction} enough",
             "" if constant.value is None else show_fraction(constant.value),
-            _prose(constant.origin),
+            markdown_prose(constant.origin),
         )
         for constant in theorem.constants
     ]
     yield markdown_table(rows, ("name", "hidden by", "must be", "value", "origin"))
 
 
-def _audited(audit: Audit) -> str:
+def _audited(audit: Audit | None) -> str:
+    if audit is None:
+        return "its derivation is not in the catalogue."
     from boundcalc.report.repairs import repaired
     from boundcalc.report.steps import verdict_words
     from boundcalc.report.styles import TEXT
 
     said = f"**{audit.status}**, {len(audit.verdicts)} steps."
     worst = [verdict for verdict in audit.verdicts if verdict.status == audit.status != "holds"]
-    said += "".join(f" {_prose(v.step.id)}: {_prose(verdict_words(v, TEXT))}." for v in worst)
+    said += "".join(f" {markdown_prose(v.step.id)}: {markdown_prose(verdict_words(v, TEXT))}." for v in worst)
     changed = [f"`{bare}`" for _, _, bare in repaired(audit, TEXT)]
     upstream = "with what it builds on repaired, " if audit.upstream else ""
     said += f" Smallest repair: {upstream}{', '.join(changed)}." if changed else ""

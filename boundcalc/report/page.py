@@ -70,7 +70,8 @@ def page(document: Document) -> str:
         lead=[words(line) for line in document.lead],
         sections=sections,
         version=__version__,
-        digits=DIGITS,
+        precision=f"Measured numbers are shown to {DIGITS} significant digits"
+        + (f"; {document.numbers} has them all." if document.numbers else "."),
     )
 
 
@@ -82,7 +83,7 @@ def words(text: Text) -> str:
 def _inline(piece: Inline) -> str:
     if isinstance(piece, str):
         return "".join(
-            _inline(part) if isinstance(part, Formula) and _LAID_OUT.search(part.text) else escape(plain(part))
+            _word(part) if isinstance(part, Formula) and _LAID_OUT.search(part.text) else escape(plain(part))
             for part in prose(piece)
         )
     if isinstance(piece, Formula):
@@ -94,15 +95,25 @@ def _inline(piece: Inline) -> str:
     return f'<span class="mark{tone}">{_SIGNS[piece.good]}{escape(piece.text)}</span>'
 
 
+def _word(formula: Formula) -> str:
+    """A formula that is one word of a line: its brackets may belong to those of other words, so that none grows."""
+    return _inline(formula).replace("<mo>", '<mo stretchy="false">')
+
+
 def _block(block: Block) -> Iterator[str]:
     if isinstance(block, Paragraph):
         yield f"<p>{words(block.text)}</p>"
     elif isinstance(block, Bullets):
         yield f"<ul>{''.join(f'<li>{words(item)}</li>' for item in block.items)}</ul>"
     elif isinstance(block, Command):
-        yield f"<pre><code>{escape(block.text)}</code></pre>"
+        yield f"<pre><code>{' '.join(map(_argument, block.text.split(' ')))}</code></pre>"
     elif isinstance(block, Table):
         yield _table(block)
+
+
+def _argument(word: str) -> str:
+    """A word of a command, which breaks at none of its hyphens where it is short enough for a line."""
+    return f'<span class="word">{escape(word)}</span>' if len(word) <= _LONG else escape(word)
 
 
 def _table(table: Table) -> str:
@@ -147,4 +158,4 @@ def _key(key: Key) -> str:
     dashed = f"key {key.shape} {key.dash}" if key.shape == "line" else f"key {key.shape}"
     paint = "border-color" if key.shape == "line" else "background"
     style = f"{paint}: var(--{key.colour})"
-    return f'<li><span class="{dashed}" style="{style}" aria-hidden="true"></span>{escape(key.label)}</li>'
+    return f'<li><span class="{dashed}" style="{style}" aria-hidden="true"></span><span>{words(key.label)}</span></li>'

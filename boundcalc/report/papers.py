@@ -18,7 +18,7 @@ from boundcalc.report.answers import (
     solution_latex,
     solution_rows,
 )
-from boundcalc.report.tables import escaped, latex_table, markdown_table
+from boundcalc.report.tables import escaped, latex_table, markdown_prose, markdown_table
 from boundcalc.solving import UNANSWERED, Solution
 from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.theorem import Catalogue
@@ -64,7 +64,7 @@ def _markdown(solutions: Sequence[Solution], said: Iterable[str]) -> str:
     headers = [column for column in COLUMNS if measured or column != "measured"]
     rows = [[row[header] for header in headers] for row in map(reply_row, solutions)]
     notes = (line.strip().replace("\n", " ") for line in said)
-    return "\n".join([markdown_table(rows, headers), "", *(f"- {note}" for note in notes if note)])
+    return "\n".join([markdown_table(rows, headers), "", *(f"- {markdown_prose(note)}" for note in notes if note)])
 
 
 def _latex(solutions: Sequence[Solution], said: Iterable[str]) -> str:

@@ -1,21 +1,23 @@
-"""Plans as text for a terminal and as JSON objects."""
+"""Plans as text for a terminal, tables for papers, and JSON objects."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
-from tabulate import tabulate
+import sympy
 
 from boundcalc.budget import Plan
 from boundcalc.budget.cost import RESOURCES
 from boundcalc.budget.planner import Amount, Optimality, Split
-from boundcalc.notation import text
+from boundcalc.display import prose_latex
+from boundcalc.notation import hidden_by, latex, text
 from boundcalc.numerics import Scaled
-from boundcalc.report.answers import constants_json, json_number
-from boundcalc.report.tables import fitted, folded, listing
+from boundcalc.report.answers import constants_json, grouped, json_number
+from boundcalc.report.papers import number_latex
+from boundcalc.report.tables import fitted, folded, latex_table, listing, markdown_prose, markdown_table
 from boundcalc.symbols import VOCABULARY, show_fraction
 
 _LABEL = 16
@@ -25,11 +27,11 @@ _WRITTEN_OUT = 10**16
 
 
 def number_text(value: Fraction) -> str:
-    """A chosen number exactly: an integer below 10^16 in groups of three, larger ones in scientific notation."""
+    """A chosen number exactly: an integer below 10^16 written out, larger ones in scientific notation."""
     if value.denominator != 1:
         return show_fraction(value)
     if value < _WRITTEN_OUT:
-        return f"{int(value):,}".replace(",", " ") if value >= 10**6 else str(int(value))
+        return str(int(value))
     digits = str(int(value))
     kept = digits.rstrip("0")
     return str(Scaled(int(kept), len(digits) - len(kept)))
@@ -37,21 +39,56 @@ def number_text(value: Fraction) -> str:
 
 def plan_text(plan: Plan, width: int | None = None) -> str:
     """A plan with everything that went into it, beside the even split; `width` is the terminal's, None without one."""
+    lines = [folded(line, width) for line in _heading(plan)]
+    for rows, headers in _tables(plan, text, _number_text):
+        lines += ["", fitted(rows, headers, width, most=_MOST[: len(headers)], whole=range(1, len(headers)))]
+    lines += ["", *listing(_said(plan), width, _LABEL)]
+    return "\n".join(lines)
+
+
+def plan_markdown(plan: Plan) -> str:
+    """A plan as Markdown tables, and below them everything that went into it."""
+    lines = _heading(plan)
+    for rows, headers in _tables(plan, text, _number_text):
+        lines += ["", markdown_table(rows, headers)]
+    return "\n".join([*lines, "", *(f"- {label}: {markdown_prose(value)}" for label, value in _said(plan))])
+
+
+def plan_latex(plan: Plan) -> str:
+    """A plan as LaTeX tables; everything that went into it is said in comments. Needs booktabs, amsmath."""
+    said = [*_heading(plan), *(f"{label}: {value}" for label, value in _said(plan))]
+    tables = (latex_table(rows, headers) for rows, headers in _tables(plan, _in_math, _number_latex))
+    return "\n".join([*(f"% {line}" for line in said), "\n\n".join(tables)])
+
+
+_MOST = (60, None, None)
+
+
+def _heading(plan: Plan) -> list[str]:
     theorem = plan.theorem
     asked = f"{theorem.key} [{theorem.reading}]: error ≤ {show_fraction(plan.target)} at the least {_cost_text(plan)}"
-    lines = [
-        folded(asked, width),
-        folded(str(theorem.source), width),
-        "",
-    ]
-    if plan.best is None or plan.optimality is None:
-        lines.append(folded(f"{plan.status}: {plan.explanation}", width))
-    else:
-        lines += [_choices_table(plan.best, plan.even, plan.weights), "", _terms_table(plan.best, plan.even, width), ""]
-        said = [*_comparison(plan), *_optimality(plan.optimality), *_checks(plan)]
-        lines += listing(said, width, _LABEL)
-    lines += listing(_origins(plan), width, _LABEL)
-    return "\n".join(lines)
+    unsolved = [f"{plan.status}: {plan.explanation}"] if plan.optimality is None else []
+    return [asked, str(theorem.source), *unsolved]
+
+
+def _said(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What is said of a plan below its tables."""
+    if plan.optimality is not None:
+        yield from (*_comparison(plan), *_optimality(plan.optimality), *_checks(plan))
+    yield from _origins(plan)
+
+
+def _in_math(expr: sympy.Expr) -> str:
+    return f"${latex(expr)}$"
+
+
+def _number_text(number: str, words: str = "") -> str:
+    """A number, and what is said after it."""
+    return f"{grouped(number)} {words}".rstrip()
+
+
+def _number_latex(number: str, words: str = "") -> str:
+    return f"${number_latex(number)}$ {prose_latex(words)}".rstrip()
 
 
 def _cost_text(plan: Plan) -> str:
@@ -60,32 +97,43 @@ def _cost_text(plan: Plan) -> str:
     )
 
 
-def _choices_table(best: Split, even: Split | None, weights: Mapping[str, Fraction]) -> str:
+Tabled = tuple[list[tuple[str, ...]], tuple[str, ...]]
+"""The rows of a table, and its headers."""
+
+
+def _tables(plan: Plan, formula: Callable[[sympy.Expr], str], value: Callable[..., str]) -> Iterator[Tabled]:
+    """What was chosen and what it costs; the terms of the error bound. `formula` and `value` write what cells hold."""
+    best, even = plan.best, plan.even
+    if best is None:
+        return
     splits = [split for split in (best, even) if split is not None]
-    names = {name: VOCABULARY[name].text for name in best.choices}
-    rows = [(shown, *(number_text(split.choices[name]) for split in splits)) for name, shown in names.items()]
-    if len(weights) > 1:
-        rows.append(("cost", *(split.cost.value for split in splits)))
+    headers = ("", "plan", "even split")
+    rows = [
+        (formula(VOCABULARY[name].expr), *(value(number_text(split.choices[name])) for split in splits))
+        for name in best.choices
+    ]
+    if len(plan.weights) > 1:
+        rows.append(("cost", *(value(split.cost.value) for split in splits)))
     for number, part in enumerate(best.parts):
-        rows.append((part.resource, *(f"{split.parts[number].amount.value} {part.unit}" for split in splits)))
-    return tabulate(
-        rows, headers=["", "plan", "even split"][: len(splits) + 1], disable_numparse=True, tablefmt="simple"
-    )
+        amounts = (value(split.parts[number].amount.value, part.unit) for split in splits)
+        rows.append((part.resource, *amounts))
+    yield rows, headers[: len(splits) + 1]
+    # Those of the even split stand beside them where it uses the same branch of a minimum.
+    if even is None or [term.expr for term in even.terms] != [term.expr for term in best.terms]:
+        splits = [best]
+    rows = [
+        (formula(term.expr), *(value(*_share(split, number)) for split in splits))
+        for number, term in enumerate(best.terms)
+    ]
+    yield rows, ("term of the error bound", *headers[1 : len(splits) + 1])
 
 
-def _terms_table(best: Split, even: Split | None, width: int | None) -> str:
-    """The terms of the error bound; those of the even split beside them where it uses the same branch of a Min."""
-    splits = [best]
-    if even is not None and [term.expr for term in even.terms] == [term.expr for term in best.terms]:
-        splits.append(even)
-    rows = [(text(term.expr), *(_share(split, number) for split in splits)) for number, term in enumerate(best.terms)]
-    headers = ["term of the error bound", "plan", "even split"][: len(splits) + 1]
-    return fitted(rows, headers, width, most=(60, None, None)[: len(headers)], whole=range(1, len(headers)))
-
-
-def _share(split: Split, number: int) -> str:
+def _share(split: Split, number: int) -> tuple[str, str]:
+    """A term's value, and its share of the target."""
     term = split.terms[number]
-    return f"{float(term.value.value):.6g} ({term.share:.3%})" if term.value.log10 > -300 else term.value.value
+    if term.value.log10 <= -300:
+        return term.value.value, ""
+    return f"{float(term.value.value):.6g}", f"({term.share:.3%})"
 
 
 def _comparison(plan: Plan) -> Iterable[tuple[str, str]]:
@@ -144,7 +192,10 @@ def _origins(plan: Plan) -> Iterable[tuple[str, str]]:
     for use in plan.constants:
         direction = f", {use.direction} enough" if use.direction != "any" else ""
         origin = f"{use.origin}; set it with --set {use.name}=…"
-        yield "constant", f"{use.name} = {show_fraction(use.value)}, hidden by {use.hides}{direction}: {origin}"
+        yield (
+            "constant",
+            f"{use.name} = {show_fraction(use.value)}, hidden by {hidden_by(use.hides)}{direction}: {origin}",
+        )
     yield "policy", plan.policy
     yield "provenance", theorem.provenance
     yield "depth", theorem.setting.depth.counts
@@ -206,7 +257,7 @@ def _split_json(split: Split | None) -> dict[str, Any] | None:
     if split is None:
         return None
     return {
-        "choices": {name: _choice(value) for name, value in split.choices.items()},
+        "choices": {name: number_text(value) for name, value in split.choices.items()},
         "cost": _amount_json(split.cost),
         "parts": [
             {
@@ -222,11 +273,6 @@ def _split_json(split: Split | None) -> dict[str, Any] | None:
             {"term": text(term.expr), "share": term.share, **(_amount_json(term.value) or {})} for term in split.terms
         ],
     }
-
-
-def _choice(value: Fraction) -> str:
-    """A chosen number exactly, without spaces."""
-    return number_text(value).replace(" ", "")
 
 
 def _amount_json(amount: Amount | None) -> dict[str, Any] | None:

@@ -18,6 +18,8 @@ from boundcalc.tropical import (
     variable,
 )
 
+NOTHING_CHANGED = Row("changed", "nothing: what is printed here can stay")
+
 
 def repaired(audit: Audit, style: Style) -> Iterator[tuple[str, str, str]]:
     """For each symbol repaired: what is printed of it, what replaces that, and the latter without Õ."""
@@ -44,7 +46,7 @@ def repair_rows(audit: Audit, style: Style, *, proof: bool = True) -> Iterator[R
         changes = (Equation(before, "→", after) for before, after, _ in repaired(audit, style))
         yield Row("changed", "printed → repaired" if not style.tex else "", tuple(changes))
     elif audit.upstream and not audit.notes:
-        yield Row("changed", "nothing: what is printed here can stay")
+        yield NOTHING_CHANGED
     if audit.choices is not None and audit.choices.choices and proof:
         yield from _proof_rows(audit.choices, style)
     yield from (Row("note", style.prose(note)) for note in audit.notes)

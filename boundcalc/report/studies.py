@@ -5,14 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from tabulate import tabulate
 
-from boundcalc.report.document import Block, Code, Document, Formula, Paragraph, Pictures, Section, Table, Text, number
+from boundcalc.report.document import (
+    DIGITS,
+    NONE,
+    Block,
+    Code,
+    Document,
+    Formula,
+    Paragraph,
+    Pictures,
+    Section,
+    Table,
+    Text,
+    joined,
+    number,
+    pieces,
+    without_empty_columns,
+)
 from boundcalc.report.figures import picture_facts, sizes_facts
 from boundcalc.report.forms import json_text, write_forms, write_text
+from boundcalc.report.runs import Series, data_words, run_json, run_sections, study_command
+from boundcalc.report.tables import fitted, folded
 from boundcalc.report.verification import LAYOUT
 from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.verify.calibration import Calibration, Need, constants_toml, widths
@@ -28,8 +46,11 @@ _MOST_ROWS = 24
 Facts = Mapping[str, Any]
 
 
-def calibration_text(calibration: Calibration) -> str:
-    """What was measured at every setting, the constants, how they did where left out, and the widths they ask for."""
+def calibration_text(calibration: Calibration, width: int | None = None) -> str:
+    """What was measured at every setting, the constants, how they did where left out, and the widths they ask for.
+
+    width: of the terminal, None where there is none.
+    """
     names = [constant.name for constant in calibration.constants]
     asked = widths(calibration)
     rows = [
@@ -38,16 +59,16 @@ def calibration_text(calibration: Calibration) -> str:
             f"{need.successes} of {need.inits}",
             *(_power(need.log10.get(name)) for name in names),
             "–" if need.smallest_width is None else str(need.smallest_width),
-            _power(width.calibrated),
-            _power(width.unit),
+            _power(prescribed.calibrated),
+            _power(prescribed.unit),
         )
-        for need, width in zip(calibration.needs, asked, strict=True)
+        for need, prescribed in zip(calibration.needs, asked, strict=True)
     ]
     headers = (
         "setting", "successes", *(f"{name} needed" for name in names), "smallest width", "m* as calibrated",
         "m* at C = 1",
     )  # fmt: skip
-    fitted = [
+    constants = [
         (c.name, show_fraction(c.value), f"{c.held} of {c.settings}", f"{c.room:.3g}") for c in calibration.constants
     ]
     share = (
@@ -56,17 +77,12 @@ def calibration_text(calibration: Calibration) -> str:
     )
     return "\n\n".join(
         (
-            f"{calibration.key}, calibrated on {calibration.on}",
-            tabulate(rows, headers=headers, disable_numparse=True),
-            tabulate(
-                fitted, headers=("constant", "calibrated", "held where left out", "room (median)"),
-                disable_numparse=True,
-            ),
-            share,
-            _ROOM,
-            *_withheld_text(calibration),
+            folded(f"{calibration.key}, calibrated on {calibration.on}", width),
+            fitted(rows, headers, width),
+            fitted(constants, ("constant", "calibrated", "held where left out", "room (median)"), width),
+            *(folded(words, width) for words in (share, _ROOM, *_withheld_text(calibration))),
         )
-    )  # fmt: skip
+    )
 
 
 _ROOM = (
@@ -120,6 +136,7 @@ def calibration_json(calibration: Calibration) -> dict[str, Any]:
     return {
         "layout": LAYOUT,
         "theorem": calibration.key,
+        "run": _calibration_run(calibration),
         "on": calibration.on,
         "inits": calibration.inits,
         "share_of_fresh_inits_that_need_more": calibration.exceeded,
@@ -146,6 +163,11 @@ def calibration_json(calibration: Calibration) -> dict[str, Any]:
     }
 
 
+def _calibration_run(calibration: Calibration) -> dict[str, Any]:
+    parts = (Series(calibration.needs[0].case, calibration.varied),)
+    return run_json(parts, study_command("calibrate", parts, () if calibration.narrowed else ("--no-width",)))
+
+
 def _need_json(need: Need) -> dict[str, Any]:
     return {
         "values": {name: show_fraction(value) for name, value in need.setting.values.items()},
@@ -156,8 +178,11 @@ def _need_json(need: Need) -> dict[str, Any]:
     }
 
 
-def scalings_text(key: str, scalings: Sequence[Scaling]) -> str:
-    """The exponents beside the theorem's, and what sufficed at each value (the median over the inits)."""
+def scalings_text(key: str, scalings: Sequence[Scaling], width: int | None = None) -> str:
+    """The exponents beside the theorem's, and what sufficed at each value (the median over the inits).
+
+    width: of the terminal, None where there is none.
+    """
     rows = []
     for one in scalings:
         with_all = one.sufficed[np.isfinite(one.sufficed).all(axis=1)]
@@ -167,12 +192,8 @@ def scalings_text(key: str, scalings: Sequence[Scaling]) -> str:
         interval = "–" if one.interval is None else f"[{one.interval[0]:.2f}, {one.interval[1]:.2f}]"
         used = f"{one.used} of {len(one.sufficed)}"
         rows.append((one.of, one.name, f"{one.exponent:.2f}", interval, f"{one.theorem:.2f}", used, points))
-    table = tabulate(
-        rows,
-        headers=("smallest", "in", "exponent", "95 % interval", "theorem's", "inits used", "median at each value"),
-        disable_numparse=True,
-    )
-    return f"{key}: exponents of what sufficed\n\n{table}\n\n{_FITTED}"
+    headers = ("smallest", "in", "exponent", "95 % interval", "theorem's", "inits used", "median at each value")
+    return f"{key}: exponents of what sufficed\n\n{fitted(rows, headers, width)}\n\n{folded(_FITTED, width)}"
 
 
 _FITTED = (
@@ -184,7 +205,9 @@ _FITTED = (
 
 def scalings_json(key: str, scalings: Sequence[Scaling]) -> dict[str, Any]:
     """The JSON object of several exponents of one statement."""
-    return {"layout": LAYOUT, "theorem": key, "scalings": [scaling_json(one) for one in scalings]}
+    parts = [Series(one.case, {one.name: one.asked}) for one in scalings]
+    run = run_json(parts, study_command("scaling", parts, ("--of", scalings[0].of)))
+    return {"layout": LAYOUT, "theorem": key, "run": run, "scalings": [scaling_json(one) for one in scalings]}
 
 
 def scaling_json(one: Scaling) -> dict[str, Any]:
@@ -219,37 +242,49 @@ def _power(log10: float | None) -> str:
 def calibration_document(facts: Facts) -> Document:
     """The report of a calibration, from calibration.json."""
     constants = facts["constants"]
-    names = ", ".join(one["name"] for one in constants)
+    values = joined([(f"{one['name']} = ", *pieces(_size(one["log10"]))) for one in constants], ", ")
+    many = "constants" if len(constants) != 1 else "constant"
+    share = facts["share_of_fresh_inits_that_need_more"]
+    data = Code(facts["run"]["data"]["source"])
+    if not constants:
+        lead: tuple[Text, ...] = (
+            ("No constant calibrated on ", data, ": none that these runs tell of was needed above 0."),
+        )
+    else:
+        lead = (
+            ("Calibrated on ", data, ": ", *pieces(values), "."),
+            f"Each is the value that would just have done in the worst of {facts['inits']} inits at "
+            f"{len(facts['settings'])} settings. With 95 % confidence at most {100 * share:.3g} % of fresh inits at "
+            "one of these settings need more of a constant that is measured init by init (that of the width is not).",
+        )
     return Document(
-        f"{facts['theorem']}: {len(constants)} constants calibrated",
-        (
-            f"Calibrated: {names}, over {len(facts['settings'])} settings and {facts['inits']} inits; with 95 % "
-            f"confidence at most a share {facts['share_of_fresh_inits_that_need_more']:.3g} of fresh inits at one of "
-            "these settings needs more than a constant measured init by init.",
-            f"Measured on {facts['on']}.",
-        ),
+        f"{facts['theorem']}: {len(constants)} {many} calibrated",
+        lead,
         "open",
         (
             Section("The constants", tuple(_constants(facts))),
             Section("Setting by setting", tuple(_settings(facts))),
+            *run_sections(facts["run"]),
         ),
+        f"{CALIBRATION}.json",
     )
 
 
 def _constants(facts: Facts) -> Iterator[Block]:
-    yield Table(
-        ("constant", "calibrated", "held where left out", "room (median)"),
-        tuple(
-            (
-                Code(one["name"]),
-                _size(one["log10"]),
-                f"{one['held_where_left_out']} of {one['settings']}",
-                number(one["room"], 3),
-            )
-            for one in facts["constants"]
-        ),
-    )
-    yield Paragraph(_ROOM)
+    if facts["constants"]:
+        yield Table(
+            ("constant", "calibrated", "held where left out", "room (median)"),
+            tuple(
+                (
+                    Code(one["name"]),
+                    _size(one["log10"]),
+                    f"{one['held_where_left_out']} of {one['settings']}",
+                    number(one["room"], 3),
+                )
+                for one in facts["constants"]
+            ),
+        )
+        yield Paragraph(_ROOM)
     if facts["withheld"]:
         yield Paragraph(_withheld(facts["withheld"]))
 
@@ -257,14 +292,14 @@ def _constants(facts: Facts) -> Iterator[Block]:
 def _settings(facts: Facts) -> Iterator[Block]:
     constants, settings = facts["constants"], facts["settings"]
     names = [one["name"] for one in constants]
-    yield Table(
+    table = Table(
         (
             "setting",
             "successes",
             *(f"{name} needed" for name in names),
             "smallest width that sufficed",
-            "m* as calibrated",
-            "m* at C = 1",
+            "width asked for, as calibrated",
+            "width asked for at C = 1",
         ),
         tuple(
             (
@@ -272,12 +307,15 @@ def _settings(facts: Facts) -> Iterator[Block]:
                 f"{one['successes']} of {one['inits']}",
                 *(_size(one["log10_needed"].get(name)) for name in names),
                 number(one["smallest_width"]),
-                _size(one["log10_width_as_calibrated"]),
-                _size(one["log10_width_at_unit_constants"]),
+                _asked(one["log10_width_as_calibrated"]),
+                _asked(one["log10_width_at_unit_constants"]),
             )
             for one in settings
         ),
     )
+    yield without_empty_columns(table)
+    if constants:
+        yield Paragraph("“Needed” is what would just have done there, in the worst init.")
     if len(settings) > _MOST_ROWS:
         return
     pictures = []
@@ -291,7 +329,8 @@ def _settings(facts: Facts) -> Iterator[Block]:
         ]
         found = sizes_facts(constant["name"], f"hidden constant {constant['name']}", rows)
         pictures += [found] if found else []
-    yield Pictures(tuple(pictures))
+    if pictures:
+        yield Pictures(tuple(pictures))
 
 
 def _setting(one: Facts) -> str:
@@ -300,44 +339,60 @@ def _setting(one: Facts) -> str:
 
 def _size(log10: float | None) -> Text:
     if log10 is None:
-        return "–"
+        return NONE
     return number(10**log10) if abs(log10) < 300 else number(f"10^{log10:.4f}")
+
+
+def _asked(log10: float | None) -> Text:
+    """A width: a whole number where it is not too long."""
+    small = log10 is not None and log10 < DIGITS
+    return number(math.ceil(10**log10 * (1 - 1e-9))) if small and log10 is not None else _size(log10)
 
 
 def scalings_document(facts: Facts) -> Document:
     """The report of measured exponents, from scaling.json."""
     scalings = facts["scalings"]
     said = "; ".join(
-        f"the smallest {one['smallest']} grew with {VOCABULARY[one['in']].text} to the power {one['exponent']:.2f}"
-        + (f" (95 % interval {one['interval'][0]:.2f} to {one['interval'][1]:.2f})" if one["interval"] else "")
-        + (f", the theorem's to the power {one['theorem']:.2f}" if one["theorem"] is not None else "")
+        f"the {_SMALLEST[one['smallest']]} grew like {VOCABULARY[one['in']].text} to the power "
+        f"{_signed(one['exponent'])}"
+        + (f" (95 % interval {' to '.join(map(_signed, one['interval']))})" if one["interval"] else "")
+        + (f", what is prescribed to the power {_signed(one['theorem'])}" if one["theorem"] is not None else "")
         for one in scalings
     )
     pictures = [_grown(one) for one in scalings]
     return Document(
         f"{facts['theorem']}: exponents of what sufficed",
-        (f"Measured: {said}.",),
+        (f"Measured: {said}.", data_words(facts["run"]["data"])),
         "open",
         (
             Section("Exponents", (_exponents(scalings), Paragraph(_FITTED))),
             Section("What sufficed", (Pictures(tuple(found for found in pictures if found)),)),
+            *run_sections(facts["run"]),
         ),
+        f"{SCALING}.json",
     )
+
+
+_SMALLEST: Mapping[str, str] = MappingProxyType({"T": "smallest number of steps T", "m": "smallest width m"})
+
+
+def _signed(exponent: float) -> str:
+    return f"{exponent:.2f}".replace("-", "−")
 
 
 def _exponents(scalings: Sequence[Facts]) -> Table:
     rows: list[tuple[Text, ...]] = [
         (
-            one["smallest"],
+            _SMALLEST[one["smallest"]],
             _symbol(one["in"]),
-            f"{one['exponent']:.2f}",
-            "–" if one["interval"] is None else f"[{one['interval'][0]:.2f}, {one['interval'][1]:.2f}]",
-            "–" if one["theorem"] is None else f"{one['theorem']:.2f}",
+            _signed(one["exponent"]),
+            "–" if one["interval"] is None else f"[{', '.join(map(_signed, one['interval']))}]",
+            "–" if one["theorem"] is None else _signed(one["theorem"]),
             f"{one['inits_used']} of {len(one['sufficed'])}",
         )
         for one in scalings
     ]
-    return Table(("smallest", "in", "exponent", "95 % interval", "theorem's", "inits used"), tuple(rows))
+    return Table(("what sufficed", "in", "exponent", "95 % interval", "theorem's", "inits used"), tuple(rows))
 
 
 def _symbol(name: str) -> Formula:
@@ -360,8 +415,8 @@ def _grown(one: Facts) -> dict[str, Any] | None:
     return picture_facts(
         Picture(
             f"smallest {one['smallest']} in {one['in']}",
-            f"{entry.text}: {entry.meaning}",
-            f"smallest {one['smallest']} that sufficed",
+            entry.meaning,
+            f"{_SMALLEST[one['smallest']]} that sufficed",
             tuple(Line(f"init {i}", x, row) for i, row in enumerate(used)),
             tuple(lines),
             log_y=True,

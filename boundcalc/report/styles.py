@@ -23,7 +23,7 @@ from boundcalc.report.certificates import (
     power_text,
 )
 from boundcalc.report.certificates import latex as inline_latex
-from boundcalc.report.tables import line_width, wrapped
+from boundcalc.report.tables import line_width, markdown_prose, wrapped
 from boundcalc.symbols import show_fraction
 from boundcalc.theorem import Bound
 from boundcalc.tropical import Growth, Monomial, monomial_expr
@@ -176,6 +176,13 @@ def text_lines(rows: Iterable[Row], width: int | None = None) -> Iterator[str]:
 def _equation_text(equation: Equation) -> str:
     line = f"{equation.left} {equation.sign} {equation.right}"
     return f"{line}, {equation.remark}" if equation.remark else line
+
+
+def markdown_lines(rows: Iterable[Row]) -> Iterator[str]:
+    """Rows as the items of a list, with algebra as items below them."""
+    for row in rows:
+        yield f"- *{markdown_prose(row.label)}*: {markdown_prose(row.words)}".rstrip()
+        yield from (f"  - {markdown_prose(_equation_text(equation))}" for equation in row.equations)
 
 
 def tex_lines(rows: Iterable[Row]) -> Iterator[str]:

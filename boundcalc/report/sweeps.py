@@ -6,7 +6,6 @@ import csv
 import io
 import math
 import os
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,10 +20,10 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from boundcalc.errors import InputError
-from boundcalc.notation import LATEX_RELATIONS, RELATIONS, bound_latex, bound_text, latex, text
+from boundcalc.notation import LATEX_RELATIONS, RELATIONS, bound_latex, bound_text, hidden_by, latex, text
 from boundcalc.numerics import Rounding
 from boundcalc.report.answers import constants_json, json_number, reading_key
-from boundcalc.report.tables import line_width
+from boundcalc.report.tables import listing, markdown_prose, markdown_table
 from boundcalc.sweeps import Sweep
 from boundcalc.symbols import VOCABULARY, show_fraction
 
@@ -129,7 +128,7 @@ def facts(sweep: Sweep) -> list[tuple[str, str]]:
     rows += [("assumed", f"{one.name}={one.text} ({one.why}): {VOCABULARY[one.name].meaning}") for one in sweep.assumed]
     rows += [("not used", name) for name in sweep.unused]
     rows += [
-        ("constant", f"{use.name} = {show_fraction(use.value)}, hidden by {use.hides}: {use.origin}")
+        ("constant", f"{use.name} = {show_fraction(use.value)}, hidden by {hidden_by(use.hides)}: {use.origin}")
         for use in sweep.constants
     ]
     rows += [("policy", sweep.policy), ("provenance", sweep.provenance)]
@@ -255,7 +254,7 @@ def sweep_text(sweep: Sweep, width: int | None = None) -> str:
     grid = tabulate(shown.rows, shown.headers, tablefmt="simple", disable_numparse=True, stralign="right")
     rest = " and ".join(f"{n} more {kind}" for n, kind in zip(shown.left_out, ("rows", "columns"), strict=True) if n)
     more = [f"… and {rest}: write all of them with -o sweep.csv"] if rest else []
-    return "\n".join([_caption(sweep), "", grid, *more, "", *_listed(facts(sweep), width)])
+    return "\n".join([_caption(sweep), "", grid, *more, "", *listing(facts(sweep), width, 12)])
 
 
 def _across(shown: Table) -> int:
@@ -264,22 +263,11 @@ def _across(shown: Table) -> int:
     return sum(max(map(len, column)) for column in columns) + 2 * (len(shown.headers) - 1)
 
 
-def _listed(rows: Sequence[tuple[str, str]], width: int | None) -> Iterator[str]:
-    for label, value in rows:
-        yield from textwrap.wrap(
-            f"{label:<12} {value}",
-            line_width(width),
-            subsequent_indent=" " * 13,
-            break_on_hyphens=False,
-            break_long_words=width is not None,
-        )
-
-
 def sweep_markdown(sweep: Sweep) -> str:
     """A sweep as a Markdown table, and below it what the values rest on."""
     whole = _table_for_readers(sweep, PLAIN)
-    grid = tabulate(whole.rows, whole.headers, tablefmt="github", disable_numparse=True)
-    lines = [f"- {label}: {value}" for label, value in facts(sweep)]
+    grid = markdown_table(whole.rows, whole.headers)
+    lines = [f"- {label}: {markdown_prose(value)}" for label, value in facts(sweep)]
     return "\n".join([_caption(sweep).replace("*", r"\*"), "", grid, "", *lines, ""])
 
 

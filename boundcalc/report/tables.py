@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
@@ -22,13 +22,46 @@ def line_width(width: int | None) -> int:
     return WIDTH if width is None else max(min(width, WIDTH), _NARROWEST)
 
 
-def wrapped(cell: str, width: int) -> str:
-    """A cell with no line longer than `width`; line breaks that are there stay."""
-    return "\n".join(
-        piece
-        for part in cell.split("\n")
-        for piece in textwrap.wrap(part, width, break_long_words=True, break_on_hyphens=False) or [""]
-    )
+def wrapped(cell: str, width: int, indent: str = "") -> str:
+    """Text with no line longer than `width`; line breaks that are there stay, lines that are added begin with `indent`.
+
+    A word is broken only where it is longer than a line, then between the factors of a formula, and within a number
+    only where there is no other way.
+    """
+    return "\n".join(line for part in cell.split("\n") for line in _wrapped_line(part, width, indent))
+
+
+def _wrapped_line(text: str, width: int, indent: str) -> list[str]:
+    lines, line = [], ""
+    for space, word in _SPACED.findall(text):
+        for index, piece in enumerate(_broken(word, width - len(indent))):
+            longer = f"{line}{'' if index else space}{piece}"
+            if printed(longer) <= width:
+                line = longer
+                continue
+            lines += [line.rstrip()] if line.strip() else []
+            line = (indent if lines else "") + piece
+    return [*lines, line.rstrip()]
+
+
+_SPACED = re.compile(r"(\s*)(\d{1,3}(?: \d{3})+\S*|\S+)")
+"""Words with the space before them; a number is one word with the spaces between its groups of digits."""
+
+_PLACES = (
+    r"(?<=[·,;])(?![^()]*\))|(?<=/)(?!\d)",  # between factors that are no part of an exponent
+    r"(?<=[^\w.^+-])",
+    r"(?<=[^\d.])(?!\.)|(?=[^\d.])",
+)
+"""Where long words are broken, the best places first."""
+
+
+def _broken(word: str, width: int, place: int = 0) -> list[str]:
+    """Pieces of a word, none longer than `width`."""
+    if printed(word) <= width:
+        return [word]
+    if place == len(_PLACES):
+        return [word[start : start + width] for start in range(0, len(word), width)]
+    return [piece for part in re.split(_PLACES[place], word) if part for piece in _broken(part, width, place + 1)]
 
 
 def folded(text: str, width: int | None) -> str:
@@ -36,13 +69,7 @@ def folded(text: str, width: int | None) -> str:
     if width is None:
         return text
     return "\n".join(
-        textwrap.fill(
-            line,
-            line_width(width),
-            subsequent_indent=" " * (len(line) - len(line.lstrip()) + 2),
-            break_on_hyphens=False,
-        )
-        for line in text.split("\n")
+        wrapped(line, line_width(width), " " * (len(line) - len(line.lstrip()) + 2)) for line in text.split("\n")
     )
 
 
@@ -72,7 +99,9 @@ def fitted(
     whole: Iterable[int] = (),
     form: Form = "simple",
 ) -> str:
-    """A table that is no wider than the terminal, if that can be: the widest columns are narrowed first.
+    """A table that is no wider than the terminal: the widest columns are narrowed first.
+
+    Where the terminal is too narrow for all that, each row becomes labelled lines.
 
     Args:
         rows: cells of text, which may have several lines.
@@ -93,12 +122,12 @@ def fitted(
         kept = set(whole)
         words = [max(len(word) for line in _lines(column) for word in line.split() or [""]) for column in columns]
         # First with no word broken; where that is too wide still, with words broken.
-        for least in (_LONGEST_WORD, 0):
-            floors = [
-                size if i in kept else min(size, max(_LEAST_COLUMN, min(words[i], least)))
-                for i, size in enumerate(widths)
-            ]
+        for least in (words, [_LEAST_COLUMN] * len(words)):
+            floors = [size if i in kept else min(size, least[i], _LONGEST_WORD) for i, size in enumerate(widths)]
             widths = _narrowed(widths, floors, room)
+        if sum(widths) > room:
+            records = (listing(zip(headers, row, strict=True), width, max(map(printed, headers)) + 1) for row in cells)
+            return "\n\n".join("\n".join(lines) for lines in records)
     broken = [
         [wrapped(cell, size).split("\n") for cell, size in zip(row, widths, strict=True)] for row in (headers, *cells)
     ]
@@ -157,6 +186,11 @@ def markdown_table(rows: Iterable[Sequence[str]], headers: Sequence[str]) -> str
         f"| {' | '.join(cell.replace('|', chr(92) + '|').replace(chr(10), '<br>') for cell in line)} |"
         for line in lines
     )
+
+
+def markdown_prose(text: str) -> str:
+    """Plain text, in which Markdown would take some signs for its own."""
+    return "".join(f"\\{sign}" if sign in "\\`*_<>|" else sign for sign in text)
 
 
 def latex_table(rows: Iterable[Sequence[str]], headers: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from boundcalc.notation import bound_latex, bound_text, latex, text
 from boundcalc.report.answers import constants_json, json_number
 from boundcalc.report.figures import intervals_facts, picture_facts, sizes_facts
 from boundcalc.report.forms import json_text, write_forms, write_text
+from boundcalc.report.runs import data_arguments, data_json, origins_json, split_arguments, value_arguments
 from boundcalc.report.verification_document import verification_document
 from boundcalc.solving import Solution
 from boundcalc.symbols import VOCABULARY, show_fraction
@@ -29,7 +30,7 @@ from boundcalc.verify.runner import Result
 from boundcalc.verify.statistics import CONFIDENCE
 from boundcalc.verify.terms import guarantee_terms
 
-LAYOUT = 2
+LAYOUT = 3
 """Of report.json: what is of another layout cannot be made into a page again."""
 
 REPORT = "report"
@@ -84,7 +85,7 @@ def verification_json(result: Result, probes: Sequence[Probe] = ()) -> dict[str,
         "trials": len(result.trained),
         "interval": list(result.interval),
         "confidence": CONFIDENCE,
-        "interval_is": "valid at any time" if case.options.anytime else "exact (Clopper and Pearson)",
+        "interval_is": _interval_is(case),
         "required": float(1 - case.failure),
         "prescribed": {name: _prescribed_json(solution) for name, solution in solutions.items()},
         "formulas": {name: [bound_text(b) for b in solution.bounds] for name, solution in solutions.items()},
@@ -113,20 +114,13 @@ def verification_json(result: Result, probes: Sequence[Probe] = ()) -> dict[str,
         "policy": case.policy.name + "".join(f", {use.name} chosen from {_of_the_run(use)}" for use in result.chosen),
         "inputs": {name: json_number(value) for name, value in inputs.items()}
         | {"n": case.train.n, "d": case.train.d, "m": case.width},
-        "origins": _origins(result),
+        "origins": origins_json(case, prescribed.found),
         "assumed": {assumed.name: json_number(assumed.value) for assumed in case.assumed},
         "measured": [
             {"name": e.name, "symbol": e.symbol, "value": e.value, "direction": e.direction, "method": e.method}
             for e in case.measured
         ],
-        "data": {
-            "source": case.options.data,
-            "classes": {"+1": case.train.labels[1], "-1": case.train.labels[0]},
-            "train": case.train.n,
-            "held_out": case.test.n,
-            "d": case.train.d,
-            "test_fraction": float(case.options.test_fraction),
-        },
+        "data": data_json(case),
         "initializations": [
             {
                 "trial": number,
@@ -142,6 +136,12 @@ def verification_json(result: Result, probes: Sequence[Probe] = ()) -> dict[str,
         "versions": dict(result.versions),
         "machine": result.machine,
     }
+
+
+def _interval_is(case: Case) -> str:
+    if deterministic(case):
+        return "a single run tells it all: nothing is random here"
+    return "valid at any time" if case.options.anytime else "exact, by Clopper and Pearson"
 
 
 def _statement_json(theorem: Theorem) -> dict[str, Any]:
@@ -218,37 +218,6 @@ def _log10(use: ConstantUse) -> float | None:
     return math.log10(use.value.numerator) - math.log10(use.value.denominator)
 
 
-def _origins(result: Result) -> list[dict[str, Any]]:
-    """Every input with its meaning, its value and where that comes from."""
-    case, found = result.case, result.prescribed.found
-    assumed = {one.name: one.how for one in case.assumed}
-    origins = {
-        name: "found of the inits: the value that does for all of them" if name in found else "given"
-        for name in {**case.inputs, **found}
-    }
-    origins |= {name: f"assumed: {how}" for name, how in assumed.items()}
-    for estimate in case.measured:
-        ends = [f"{end:.6g}" for end in (estimate.lower, estimate.upper) if end is not None]
-        between = f", between {' and '.join(ends)}" if len(ends) == 2 else ""
-        taken = (estimate.lower if estimate.direction == "bracket" else estimate.value) == case.inputs[estimate.symbol]
-        origins[estimate.symbol] = ("" if taken else "given; ") + (
-            f"measured on the training data: {estimate.name}{between}; errs: {estimate.direction} ({estimate.method})"
-        )
-    values = {name: json_number(value) for name, value in {**case.inputs, **found}.items()}
-    origins |= {"n": "the training examples", "d": "the coordinates of an example", "m": "the width of the run"}
-    values |= {"n": case.train.n, "d": case.train.d, "m": case.width}
-    return [
-        {
-            "name": name,
-            "latex": VOCABULARY[name].latex,
-            "meaning": VOCABULARY[name].meaning,
-            "value": value,
-            "origin": origins[name],
-        }
-        for name, value in values.items()
-    ]
-
-
 def _figures(result: Result, probes: Sequence[Probe]) -> list[dict[str, Any]]:
     """The pictures: what the experiment shows, the terms of its bound, what the constants are, who succeeded."""
     found = [picture_facts(picture) for picture in result.conclusion.pictures]
@@ -296,10 +265,11 @@ def _size(value: float) -> float:
 
 def _success_figure(result: Result, probes: Sequence[Probe]) -> dict[str, Any]:
     trials = len(result.trained)
-    rows = [(f"as prescribed: {result.successes} of {trials}", result.successes / trials, result.interval)]
+    rows = [(f"this run: {result.successes} of {trials}", result.successes / trials, result.interval)]
     rows += [
         (
-            f"{VOCABULARY[probe.name].text} × {show_fraction(probe.factor)}: {probe.successes} of {probe.trials}",
+            f"{VOCABULARY[probe.name].text} × {show_fraction(probe.factor)}: {probe.successes} of {probe.trials}"
+            + (f", {probe.undecided} undecided" if probe.undecided else ""),
             probe.successes / probe.trials,
             probe.interval,
         )
@@ -313,28 +283,21 @@ def _success_figure(result: Result, probes: Sequence[Probe]) -> dict[str, Any]:
 def reproduction(case: Case, probes: Sequence[Probe] = ()) -> str:
     """The command that repeats a run, or continues it: nothing that was assumed or chosen for it is left open."""
     options = case.options
-    measured = {estimate.symbol for estimate in case.measured} | {assumed.name for assumed in case.assumed}
     widths = options.widths or (case.width,)
-    arguments = ["boundcalc", "verify", case.theorem.key, "--data", options.data]
-    arguments += ["--classes", ",".join(options.classes)] if options.classes else []
-    arguments += ["--label", options.label] if options.label is not None else []
+    arguments = ["boundcalc", "verify", case.theorem.key, *data_arguments(case)]
     arguments += ["--rows", str(options.rows)] if options.rows is not None else []
     arguments += ["--engine", case.engine] if case.engine == "matrixfree" else []
     arguments += ["--width", "inf" if case.engine == "infinite" else ",".join(map(str, widths))]
-    arguments += ["--trials", str(case.trials), "--seed", str(options.seed)]
-    arguments += ["--test-fraction", show_fraction(options.test_fraction)]
-    arguments += ["--iterations", str(options.iterations)] if options.iterations is not None else []
-    arguments += ["--dtype", options.dtype, "--device", str(case.device)]
+    arguments += ["--trials", str(case.trials), *split_arguments(case)]
+    # Inits are trained together, and how many are decides how their numbers are rounded.
+    arguments += ["--dtype", options.dtype, "--device", str(case.device), "--batch", str(case.batch)]
     arguments += ["--stop-early"] if options.anytime else []
     factors: dict[str, list[str]] = {}
     for probe in probes:
         factors.setdefault(probe.name, []).append(show_fraction(probe.factor))
     for setting in [f"{name}={','.join(shown)}" for name, shown in factors.items()] or ["none"]:
         arguments += ["--probe", setting]
-    for name, value in case.policy.exact.items():
-        arguments += ["--set", f"{name}={show_fraction(value)}"]
-    arguments += [f"{name}={show_fraction(value)}" for name, value in case.inputs.items() if name not in measured]
-    return f"{shlex.join(arguments)} --out DIR"
+    return f"{shlex.join([*arguments, *value_arguments(case)])} --out DIR"
 
 
 def _probe_json(probe: Probe) -> dict[str, Any]:
@@ -419,7 +382,7 @@ def width_line(result: Result) -> str:
     case, width = result.case, result.prescribed.solutions.get("width")
     if width is None:
         return f"no width is prescribed; run at width {case.width}"
-    found = ", ".join(f"{name} = {show_fraction(value)}" for name, value in result.prescribed.found.items())
+    found = ", ".join(f"{VOCABULARY[name].text} = {float(v):.6g}" for name, v in result.prescribed.found.items())
     if width.status == "empty":
         return f"no width satisfies every condition at {found}; run at width {case.width}{_suffices(result)}"
     line = f"prescribed width m ≥ {width.number}" + (f" and ≤ {width.upper.number}" if width.upper else "")

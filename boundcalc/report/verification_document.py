@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from boundcalc.constants import Notation
 from boundcalc.errors import InputError
+from boundcalc.notation import hidden_by
 from boundcalc.report.document import (
     Block,
     Bullets,
@@ -29,6 +30,7 @@ from boundcalc.report.document import (
     plain,
 )
 from boundcalc.report.figures import intervals_facts, overlaid
+from boundcalc.report.runs import data_words, digest_words, float_of, origin_words, origins_table
 from boundcalc.symbols import VOCABULARY
 
 Facts = Mapping[str, Any]
@@ -44,10 +46,16 @@ _TONES: Mapping[str, Tone] = {
 _OWN = ("success", "constants", "terms of the bound")
 """Pictures that have a section of their own."""
 
-_NOTATIONS = {notation.__name__.lstrip("_"): notation.text_name for notation in Notation.__subclasses__()}
-
 _MOST = 12
 """So many runs fit side by side."""
+
+_SHORT_NAME = re.compile(r"[A-Za-z0-9.,=+ -]{1,20}")
+
+_MOST_LISTED = 4
+
+_MANY_DIGITS = re.compile(r"(?<![\d.^])(?:\d{8,}|\d+\.\d{9,})(?![\d.e])")
+_LOGARITHM = re.compile(r"(?<![\d.])10\^(-?\d{1,2}\.(\d{3,}))")
+"""Digits behind the point of a logarithm are the significant ones of its number; beyond 10^100 it stays as it is."""
 
 _WHAT_A_VERDICT_SAYS = (
     "A theorem says: there are constants such that, with probability at least 1 − δ, the guarantee holds. A verdict is "
@@ -83,10 +91,17 @@ def verification_document(facts: Facts) -> Document:
     built = ((title, tuple(blocks(facts))) for title, blocks in sections)
     return Document(
         f"{facts['theorem']}: {facts['verdict']}",
-        (facts["sentence"], _sentence(facts["width_sentence"])),
+        (_readable(facts["sentence"]), _readable(_sentence(facts["width_sentence"])), data_words(facts["data"])),
         _TONES.get(facts["verdict"], "open"),
         tuple(Section(title, blocks) for title, blocks in built if blocks),
+        "report.json",
     )
+
+
+def _readable(words: str) -> str:
+    """Words whose numbers of many digits, and powers of ten as exact logarithms, are written as m·10^k."""
+    words = _MANY_DIGITS.sub(lambda found: plain(number(float(found[0]), 6)), words)
+    return _LOGARITHM.sub(lambda found: plain(number(10 ** float(found[1]), len(found[2]))), words)
 
 
 def _sentence(line: str) -> str:
@@ -126,7 +141,7 @@ def _success(facts: Facts) -> Iterator[Block]:
     low, high = facts["interval"]
     undecided = f" ({facts['undecided']} undecided)" if facts["undecided"] else ""
     yield Paragraph(
-        f"{facts['successes']} of {facts['trials']} inits {facts['success']}{undecided}. The "
+        f"{facts['successes']} of {facts['trials']} inits {_readable(facts['success'])}{undecided}. The "
         f"{_percent(facts['confidence'])} interval of the success probability is [{low:.4f}, {high:.4f}] "
         f"({facts['interval_is']}); the statement asserts at least {facts['required']:g}."
     )
@@ -147,13 +162,18 @@ def _percent(share: float) -> str:
 
 
 def _probe(probe: Facts) -> tuple[Text, ...]:
-    name: Text = (f"{probe['quantity'] or 'prescription'} ", _symbol(probe["symbol"]))
+    name: Text = (f"{_spaced(probe['quantity'] or 'prescription')} ", _symbol(probe["symbol"]))
     if probe["problem"]:
         return name, number(probe["factor"]), probe["value"], f"could not be run: {probe['problem']}", "–"
     undecided = f" ({probe['undecided']} undecided)" if probe["undecided"] else ""
     low, high = probe["interval"]
     done = f"{probe['successes']} of {probe['trials']}{undecided}"
     return name, number(probe["factor"]), _text_number(probe["value"]), done, f"[{low:.3f}, {high:.3f}]"
+
+
+def _spaced(quantity: str) -> str:
+    """The name of a quantity in words."""
+    return quantity.replace("-", " ")
 
 
 def _text_number(value: str) -> Inline:
@@ -171,8 +191,10 @@ def _symbol(name: str) -> Formula:
 def _premises(facts: Facts) -> Iterator[Block]:
     yield Table(
         ("premise", "met", "evidence"),
-        tuple((premise["name"], _met(premise), premise["evidence"]) for premise in facts["premises"]),
+        tuple((premise["name"], _met(premise), _readable(premise["evidence"])) for premise in facts["premises"]),
     )
+    if any("m*" in premise["name"] for premise in facts["premises"]):
+        yield Paragraph("m* is the width that the statement asks for.")
     if not all(premise["certified"] for premise in facts["premises"]):
         yield Paragraph(
             "“Not certified”: nothing contradicts it, and nothing proves it either; then nothing that happens "
@@ -189,6 +211,7 @@ def _met(premise: Facts) -> Mark:
 def _prescribed(facts: Facts) -> Iterator[Block]:
     run = facts["run"]
     ran = {
+        **{VOCABULARY[one["name"]].quantity or "": one["value"] for one in facts["origins"]},
         "width": run["width"],
         "step-size": run["step_size"],
         "iterations": run["iterations"],
@@ -196,24 +219,16 @@ def _prescribed(facts: Facts) -> Iterator[Block]:
     }
     rows = []
     for name, value in facts["prescribed"].items():
+        if set(facts["formulas"][name]) <= set(facts["guarantee"]):
+            continue  # promised, not prescribed
         written = zip(facts["formulas_latex"][name], facts["formulas"][name], strict=True)
         formulas = joined([Formula(latex, text) for latex, text in written])
-        rows.append((name, formulas, "none" if value is None else number(_float(value), 6), number(ran.get(name), 6)))
+        asked = "none" if value is None else number(float_of(value), 6)
+        rows.append((_spaced(name), formulas, asked, number(float_of(ran.get(name, "–")), 6)))
     for name in ("width", "step-size", "iterations"):
         if name not in facts["prescribed"]:
-            rows.append((name, "–", "not prescribed", number(ran[name])))
+            rows.append((_spaced(name), "–", "not prescribed", number(ran[name])))
     yield Table(("quantity", "formula", "prescribed", "run"), tuple(rows))
-
-
-def _float(value: float | str) -> float | str:
-    """A number that came as text, where it is one that a float holds."""
-    if isinstance(value, str):
-        try:
-            found = float(value)
-        except ValueError:
-            return value
-        return found if 0 < abs(found) < 1e300 else value
-    return value
 
 
 def _checks(facts: Facts) -> Iterator[Block]:
@@ -224,7 +239,7 @@ def _checks(facts: Facts) -> Iterator[Block]:
                 check["name"],
                 number(check["measured"]),
                 _check_bound(check),
-                number(check["slack"], 3),
+                number(check["slack"]),
                 _holds(check),
                 check["refuted_if"] if check["claimed"] else "not claimed by the statement",
             )
@@ -240,7 +255,8 @@ def _checks(facts: Facts) -> Iterator[Block]:
             (f"term {i + 1}", Formula(term["latex"], term["text"]), _size(term["log10"]))
             for i, term in enumerate(terms["terms"])
         ]
-        whole = ("the bound", Formula(terms["guarantee_latex"], terms["guarantee"]), "–")
+        value = next((check["bound"] for check in facts["checks"] if check["name"] == terms["check"]), None)
+        whole = ("the bound", Formula(terms["guarantee_latex"], terms["guarantee"]), number(value))
         yield Table(("", "term by term", "value at these inputs"), (whole, *rows))
     bars = tuple(figure for figure in facts["figures"] if figure["name"] == "terms of the bound")
     if bars:
@@ -284,14 +300,13 @@ def _constants(facts: Facts) -> Iterator[Block]:
 def _constant(constant: Facts) -> tuple[Text, ...]:
     size = {"large": "large enough", "small": "small enough"}.get(constant["direction"], "any")
     needed = [(*pieces(number(one["value"])), f" ({one['check']})") for one in constant["needed"]]
-    hides: str = constant["hides"]
     return (
         Code(constant["name"]),
-        _NOTATIONS.get(hides, hides),
+        hidden_by(constant["hides"]),
         size,
-        number(_float(constant["value"])),
+        number(float_of(constant["value"])),
         joined(needed) if needed else "not measured",
-        constant["origin"],
+        origin_words(constant["origin"]),
     )
 
 
@@ -300,30 +315,7 @@ def _notes(facts: Facts) -> Iterator[Block]:
 
 
 def _inputs(facts: Facts) -> Iterator[Block]:
-    yield Table(
-        ("input", "value", "meaning", "origin"),
-        tuple(
-            (
-                Formula(one["latex"], one["name"]),
-                number(_float(one["value"]), 6),
-                one["meaning"],
-                one["origin"],
-            )
-            for one in facts["origins"]
-        ),
-    )
-    data = facts["data"]
-    yield Paragraph(
-        (
-            "Data: ",
-            Code(data["source"]),
-            f", {data['train']} training and {data['held_out']} held-out examples with d = {data['d']}; class ",
-            Code(data["classes"]["+1"]),
-            " is +1, class ",
-            Code(data["classes"]["-1"]),
-            " is −1.",
-        )
-    )
+    yield origins_table(facts["origins"])
 
 
 def _inits(facts: Facts) -> Iterator[Block]:
@@ -354,6 +346,7 @@ def _reproduce(facts: Facts) -> Iterator[Block]:
             ("engine", f"{run['engine']}, {run['dtype']}, {run['batch']} inits together"),
             ("device", (f"{run['device']}: ", Code(facts["machine"]))),
             ("seed", str(run["seed"])),
+            ("examples", digest_words(facts["data"])),
             ("time", _duration(run["seconds"])),
             ("versions", ", ".join(f"{name} {version}" for name, version in facts["versions"].items())),
         ),
@@ -390,8 +383,8 @@ def side_by_side(runs: Sequence[Run]) -> Document:
     told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
     theorems = list(dict.fromkeys(facts["theorem"] for _, facts in runs))
     tones = {_TONES.get(verdict, "open") for verdict in verdicts}
+    called = [(_called(name, i), facts) for i, (name, facts) in enumerate(runs)]
     sections = (
-        ("Verdicts", _verdicts),
         ("Success probability", _successes),
         ("Where they differ", _differences),
         ("Measured against the bounds", _checks_beside),
@@ -399,21 +392,36 @@ def side_by_side(runs: Sequence[Run]) -> Document:
         ("Over the run", _pictures_beside),
         ("To reproduce them", _reproduce_beside),
     )
-    built = ((title, tuple(blocks(runs))) for title, blocks in sections)
+    built = ((title, tuple(blocks(called))) for title, blocks in sections)
     return Document(
         f"{len(runs)} runs side by side: {', '.join(theorems)}",
         (f"Of {len(runs)} runs: {told}.",),
         tones.pop() if len(tones) == 1 else "open",
-        tuple(Section(title, blocks) for title, blocks in built if blocks),
+        (
+            Section("Verdicts", tuple(_verdicts(runs))),
+            *(Section(title, blocks) for title, blocks in built if blocks),
+        ),
     )
+
+
+def _called(name: str, index: int) -> str:
+    """What a run is called in pictures and above columns: a short name as it is, a number for any other.
+
+    Signs such as _ and ^ would be set as scripts there.
+    """
+    return name if _SHORT_NAME.fullmatch(name) else f"run {index + 1}"
 
 
 def _verdicts(runs: Sequence[Run]) -> Iterator[Block]:
     yield Table(
         ("run", "statement", "verdict"),
         tuple(
-            (Code(name), Code(facts["theorem"]), (Mark(facts["verdict"], _good(facts["verdict"])), ": " + _rest(facts)))
-            for name, facts in runs
+            (
+                Code(name) if _called(name, i) == name else (f"{_called(name, i)}: ", Code(name)),
+                Code(facts["theorem"]),
+                (Mark(facts["verdict"], _good(facts["verdict"])), _rest(facts)),
+            )
+            for i, (name, facts) in enumerate(runs)
         ),
     )
     yield Paragraph(_WHAT_A_VERDICT_SAYS)
@@ -424,9 +432,8 @@ def _good(verdict: str) -> bool | None:
 
 
 def _rest(facts: Facts) -> str:
-    """The verdict's sentence without the verdict."""
-    _, _, rest = facts["sentence"].partition(": ")
-    return rest
+    """The verdict's sentence without the verdict, which it begins with."""
+    return str(facts["sentence"])[len(facts["verdict"]) :]
 
 
 def _successes(runs: Sequence[Run]) -> Iterator[Block]:
@@ -435,9 +442,18 @@ def _successes(runs: Sequence[Run]) -> Iterator[Block]:
         low, high = facts["interval"]
         shown = f"{name}: {facts['successes']} of {facts['trials']}"
         rows.append((shown, facts["successes"] / facts["trials"], (low, high)))
-    required = dict.fromkeys(facts["required"] for _, facts in runs)
-    levels = [(f"required: {level:g}", level) for level in required]
+    required: dict[float, list[str]] = {}
+    for name, facts in runs:
+        required.setdefault(facts["required"], []).append(name)
+    levels = [
+        (f"required: {level:g}" + (f" ({_listed(names)})" if len(required) > 1 else ""), level)
+        for level, names in required.items()
+    ]
     yield Pictures((intervals_facts("success", "success probability", rows, levels),))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= _MOST_LISTED else f"{len(names)} runs"
 
 
 def _differences(runs: Sequence[Run]) -> Iterator[Block]:
@@ -446,7 +462,7 @@ def _differences(runs: Sequence[Run]) -> Iterator[Block]:
     getters: dict[str, tuple[Text, Callable[[Facts], Text]]] = {
         "data": ("data", lambda facts: Code(facts["data"]["source"])),
         **{name: (_symbol(name), _input_getter(name)) for name in names},
-        "prescribed width": ("prescribed width", lambda facts: number(_float(facts["prescribed"].get("width", "–")))),
+        "prescribed width": ("prescribed width", lambda facts: number(float_of(facts["prescribed"].get("width", "–")))),
         "step size": ("step size", lambda facts: number(facts["run"]["step_size"])),
         "iterations": ("iterations", lambda facts: number(facts["run"]["iterations"])),
         "inits": ("inits", lambda facts: number(facts["trials"])),
@@ -467,7 +483,7 @@ def _differences(runs: Sequence[Run]) -> Iterator[Block]:
 def _input_getter(name: str) -> Callable[[Facts], Text]:
     def get(facts: Facts) -> Text:
         found = next((one for one in facts["origins"] if one["name"] == name), None)
-        return "–" if found is None else number(_float(found["value"]), 6)
+        return "–" if found is None else number(float_of(found["value"]), 6)
 
     return get
 
@@ -494,7 +510,7 @@ def _measured_beside(checks: Sequence[Facts], place: int) -> Text:
         return "–"
     check = checks[place]
     bound = () if check["bound"] is None else (" (", *pieces(number(check["bound"])), ")")
-    failed = (Mark(" not met", False),) if check["claimed"] and check["holds"] is False else ()
+    failed = (" ", Mark("not met", False)) if check["claimed"] and check["holds"] is False else ()
     return (*pieces(number(check["measured"])), *bound, *failed)
 
 
@@ -502,7 +518,9 @@ def _constants_beside(runs: Sequence[Run]) -> Iterator[Block]:
     names = dict.fromkeys(constant["name"] for _, facts in runs for constant in facts["constants"])
     rows = [(Code(name), *(_constant_beside(facts, name) for _, facts in runs)) for name in names]
     if rows:
-        yield Paragraph("In use, and in brackets what would just do.")
+        several = len({facts["theorem"] for _, facts in runs}) > 1
+        said = " One name in different statements is not one constant." if several else ""
+        yield Paragraph(f"In use, and in brackets what would just do.{said}")
         yield _beside(runs, rows)
 
 
@@ -511,7 +529,7 @@ def _constant_beside(facts: Facts, name: str) -> Text:
     if found is None:
         return "–"
     needed = joined([number(one["value"]) for one in found["needed"]], ", ")
-    return (*pieces(number(_float(found["value"]))), *((" [", *pieces(needed), "]") if found["needed"] else ()))
+    return (*pieces(number(float_of(found["value"]))), *((" [", *pieces(needed), "]") if found["needed"] else ()))
 
 
 def _pictures_beside(runs: Sequence[Run]) -> Iterator[Block]:

@@ -19,6 +19,7 @@ from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import CALIBRATION, ConstantPolicy, hidden_constants
 from boundcalc.errors import InputError
 from boundcalc.symbols import show_fraction
+from boundcalc.verify.case import Case
 from boundcalc.verify.experiments.cao2020_descent.base import CHOSEN
 from boundcalc.verify.progress import Progress
 from boundcalc.verify.runner import Result
@@ -35,7 +36,7 @@ class Need:
     log10: log₁₀ of the value of each constant that would just have done there, −inf where none was needed.
     smallest_width: the narrowest network that sufficed, None if none of those tried did. statement: at the inputs of
     the setting, with what was found there. withheld: constants that were measured at a step size that the run chose for
-    itself, and hold at no other.
+    itself, and hold at no other. case: the verification there.
     """
 
     setting: Setting
@@ -44,6 +45,7 @@ class Need:
     log10: Mapping[str, float]
     smallest_width: int | None
     statement: Statement
+    case: Case
     withheld: tuple[str, ...] = ()
 
 
@@ -85,7 +87,8 @@ class Calibrated:
 class Calibration:
     """The constants of a statement, as measured; `on` says on what, in words.
 
-    given: constants that were set for the runs and not measured by them, by name: the others hold at these.
+    given: constants that were set for the runs and not measured by them, by name: the others hold at these. narrowed:
+    whether the smallest sufficient widths were looked for.
     """
 
     key: str
@@ -93,6 +96,13 @@ class Calibration:
     needs: tuple[Need, ...]
     constants: tuple[Calibrated, ...]
     given: Mapping[str, Fraction] = field(default_factory=lambda: MappingProxyType({}))
+    narrowed: bool = True
+
+    @property
+    def varied(self) -> dict[str, tuple[Fraction, ...]]:
+        """The inputs that vary, each with its values in order."""
+        names = self.needs[0].setting.values
+        return {name: tuple(dict.fromkeys(need.setting.values[name] for need in self.needs)) for name in names}
 
     @property
     def inits(self) -> int:
@@ -150,7 +160,7 @@ def calibrate(
     )
     constants = tuple(one for one in fitted if one is not None)
     given = _given(study, {one.name for one in constants})
-    return Calibration(study.key, _on(study, needs, given), tuple(needs), constants, given)
+    return Calibration(study.key, _on(study, needs, given), tuple(needs), constants, given, widths)
 
 
 def widths(calibration: Calibration) -> tuple[Width, ...]:
@@ -208,7 +218,9 @@ def _need(study: Study, setting: Setting, widths: bool, progress: Progress | Non
         if narrowest is not None:
             found |= _width_constant(study.run(setting.with_width(narrowest), progress))
     statement = result.case.statement.with_inputs(**result.prescribed.found)
-    return Need(setting, len(result.trained), result.successes, found, narrowest, statement, withheld)
+    return Need(
+        setting, len(result.trained), result.successes, found, narrowest, statement, result.case, withheld
+    )  # fmt: skip
 
 
 def _at_chosen_step_size(result: Result) -> frozenset[str]:
@@ -274,7 +286,8 @@ def _on(study: Study, needs: Sequence[Need], given: Mapping[str, Fraction]) -> s
         f"{name} {show_fraction(min(values))} to {show_fraction(max(values))}" for name, values in varied.items()
     )
     classes = f" {options.classes[0]} against {options.classes[1]}" if options.classes else ""
-    fixed = ", ".join(f"{name} = {show_fraction(value)}" for name, value in study.given.items())
+    still = {name: value for name, value in study.given.items() if name not in varied}
+    fixed = ", ".join(f"{name} = {show_fraction(value)}" for name, value in still.items())
     at = ", ".join(f"{name} = {show_fraction(value)}" for name, value in given.items())
     return (
         f"{options.data}{classes}; {len(needs)} settings of {needs[0].inits} inits: {spans}"

@@ -358,7 +358,7 @@ def climb(
             ladder, unless all are.
         OutOfMemoryError: not even one init of a rung fits into memory.
     """
-    found = replace(found, rungs=_kept(found, folder))
+    found = _kept(found, folder)
     climbed, failed = [], {}
     for rung in found.rungs:
         begun = time.monotonic()
@@ -379,8 +379,8 @@ def climb(
     return Ladder(found, tuple(climbed), failed)
 
 
-def _kept(found: Plan, folder: Path) -> tuple[Rung, ...]:
-    """The rungs as they were planned when this ladder was begun: rates that are measured again may say otherwise.
+def _kept(found: Plan, folder: Path) -> Plan:
+    """The ladder as it was planned when it was begun: rates that are measured again may say otherwise.
 
     Raises:
         StorageError: the folder holds another ladder or something else, or cannot be written to.
@@ -397,18 +397,20 @@ def _kept(found: Plan, folder: Path) -> tuple[Rung, ...]:
                     raise StorageError(
                         f"{str(folder)!r} holds another ladder ({name} is {there} there, {value} here); {another}"
                     )
-            return tuple(_again(found, one) for one in kept["rungs"])
+            left_out = kept.get("left_out", found.left_out)
+            return replace(found, rungs=tuple(_again(found, one) for one in kept["rungs"]), left_out=left_out)
         if any(folder.iterdir()):
             raise StorageError(f"{str(folder)!r} holds something else than a ladder; {another}")
         rungs = [{"engine": r.engine, "width": r.case.width, "batch": r.case.batch} for r in found.rungs]
         partial = path.with_name(path.name + ".partial")
-        partial.write_text(json.dumps({"asked": found.asked, "rungs": rungs}, indent=2), "utf-8")
+        kept = {"asked": found.asked, "rungs": rungs, "left_out": dict(found.left_out)}
+        partial.write_text(json.dumps(kept, indent=2), "utf-8")
         os.replace(partial, path)
     except OSError as problem:
         raise StorageError(f"cannot use {str(folder)!r}: {problem.strerror}; {another}") from None
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as problem:
         raise StorageError(f"{str(path)!r} is damaged ({problem}); {another}") from None
-    return found.rungs
+    return found
 
 
 def _again(found: Plan, kept: Mapping[str, Any]) -> Rung:

@@ -264,4 +264,8 @@ def machine(device: torch.device) -> str:
     """The machine, in words."""
     if device.type == "cuda":
         return f"{platform.system()} {platform.machine()}, {torch.cuda.get_device_name(device)}"
-    return f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads, {sys.byteorder}-endian"
+    threads = torch.get_num_threads()
+    return (
+        f"{platform.system()} {platform.machine()}, {threads} thread{'s' if threads != 1 else ''}, "
+        f"{sys.byteorder}-endian"
+    )

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from boundcalc.errors import InputError, PremiseError
+from boundcalc.verify.case import Case
 from boundcalc.verify.progress import Progress
 from boundcalc.verify.runner import Result
 from boundcalc.verify.settings import Setting, Study, powers_of_two, settings_of
@@ -37,7 +38,8 @@ class Scaling:
     prescribed: (V,) log₁₀ of what the statement prescribes there, at the study's constants and the R found there.
     exponent, interval: the mean over the inits and its 95 % interval; the interval is None for fewer than two inits.
     theorem: the slope of `prescribed`, fitted likewise. used: inits that had a finite number at every value; the others
-    say nothing about the exponent, which is therefore one given success.
+    say nothing about the exponent, which is therefore one given success. case: the verification at the first value.
+    asked: the values that were asked for, of which n may come to an example more or less.
     """
 
     of: Of
@@ -49,6 +51,8 @@ class Scaling:
     interval: tuple[float, float] | None
     theorem: float
     used: int
+    case: Case
+    asked: tuple[Fraction, ...]
 
 
 def scaling(
@@ -76,11 +80,12 @@ def scaling(
 
     if of == "T" and study.key in EXPERIMENTS and not EXPERIMENTS[study.key].first_step:
         raise InputError(_no_first_step(study.key))
-    columns, prescribed = [], []
+    columns, prescribed, cases = [], [], []
     x = np.array([float(value) for value in values])
     for index, setting in enumerate(settings_of({name: values})):
         found, result = _sufficed(study, setting, of, progress)
         columns.append(found)
+        cases.append(result.case)
         if name == "n":  # both classes in proportion may come to an example more or less
             x[index] = result.case.train.n
         log10 = result.prescribed.solutions[_QUANTITY[of]].log10
@@ -92,7 +97,7 @@ def scaling(
     slopes = np.array([_slope(x, np.log10(np.maximum(row, 1))) for row in complete])
     return Scaling(
         of, name, x, sufficed, np.array(prescribed), float(slopes.mean()), mean_interval(slopes),
-        _slope(x, np.array(prescribed)), len(complete),
+        _slope(x, np.array(prescribed)), len(complete), cases[0], tuple(values),
     )  # fmt: skip
 
 

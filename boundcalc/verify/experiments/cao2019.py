@@ -108,7 +108,7 @@ class RivalsTangentFeatures(Defaults):
             checks=_checks(case, bound, records),
             pictures=(
                 error_picture(trained, (("lowest bound of any init", min(bounds)),)),
-                distance_picture(trained, scale, "√m"),
+                distance_picture(trained, scale, "√m", case.number("R")),
             ),
             notes=(
                 *online_notes(case),

@@ -110,7 +110,7 @@ class RandomIterateGeneralizes(NearGoodWeights):
             checks=checks,
             pictures=(
                 error_picture(trained, ((f"bound = {bound:.4g}", bound),)),
-                distance_picture(trained, scale, "m^α"),
+                distance_picture(trained, scale, "m^α", float(R)),
             ),
             notes=(
                 *RADIUS_NOTES,

@@ -202,11 +202,12 @@ def error_picture(trained: Records, levels: tuple[tuple[str, float], ...]) -> Pi
     )
 
 
-def distance_picture(trained: Records, scale: float, unit: str) -> Picture:
-    """The distance of the layer that is furthest from its start, times `scale`, at every step."""
+def distance_picture(trained: Records, scale: float, unit: str, radius: float) -> Picture:
+    """The distance of the layer that is furthest from its start, times `scale`, at every step, beside R."""
     lines = []
     for record in trained.values():
         distances = record.series["distances"]
         t = np.arange(1, distances.size + 1, dtype=np.float64)
         lines.append(Line(f"init {record.trial}", t, scale * distances))
-    return Picture("distance", "step t + 1", f"max over layers of ‖W_l(t) − W_l(0)‖ · {unit}", tuple(lines))
+    what, levels = f"max over layers of ‖W_l(t) − W_l(0)‖ · {unit}", ((f"R = {radius:.4g}", radius),)
+    return Picture("distance", "step t + 1", what, tuple(lines), levels=levels)

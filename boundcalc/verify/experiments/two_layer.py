@@ -22,9 +22,8 @@ from boundcalc.errors import InputError
 from boundcalc.estimate import Estimate
 from boundcalc.estimate.margins import Sampling, gamma_ji2020
 from boundcalc.estimate.spectrum import lambda_0
-from boundcalc.notation import bound_text
+from boundcalc.notation import bound_text, text
 from boundcalc.solving import Solution
-from boundcalc.symbols import show_fraction
 from boundcalc.train.descent import LOGISTIC, SQUARE, gradient_descent
 from boundcalc.train.engine import Engine
 from boundcalc.train.networks import Network, two_layer
@@ -338,7 +337,7 @@ class LinearRate(TwoLayer):
         N, records = prescribed.steps, list(trained.values())
         asked = _asked(case, prescribed.solutions["iterations"])
         logs = _log_ratio_bound(case, prescribed.step_size, np.array([1, N]))
-        ratio_is = bound_text(case.statement.bound_on("loss_ratio"))
+        ratio_is = text(case.statement.bound_on("loss_ratio").expr)
         refuted = "significantly more than a share δ of the inits are above the bound at some step"
         slowest = [record.facts["slowest_rate"] for record in records]
         steps = records[0].series["step"]
@@ -348,7 +347,7 @@ class LinearRate(TwoLayer):
                 _worst(records, "ratio_over_bound"),
                 1.0,
                 claimed=True,
-                bound_is=ratio_is,
+                bound_is=f"of {ratio_is}",
                 refuted_if=refuted,
             ),
             Check(
@@ -357,7 +356,7 @@ class LinearRate(TwoLayer):
                 -math.expm1(logs[0]),
                 claimed=True,
                 at_least=True,
-                bound_is=f"1 − the bound at t = 1 of {ratio_is}",
+                bound_is=f"1 − {ratio_is} at T = 1",
                 refuted_if="as above",
             ),
             Check(
@@ -378,7 +377,7 @@ class LinearRate(TwoLayer):
             ),
             *_error_checks(records),
         )
-        eta = show_fraction(Fraction(prescribed.solutions["step-size"].value or 0))
+        eta = f"{float(Fraction(prescribed.solutions['step-size'].value or 0)):.6g}"
         return Conclusion(
             success=f"kept the loss within its bound at every t ≤ {N}",
             premises=self.premises(case),
@@ -390,7 +389,13 @@ class LinearRate(TwoLayer):
                     "step t + 1",
                     "½ Σ (f(x_i) − y_i)² relative to its start",
                     "ratio",
-                    lines=(Line(ratio_is, steps, np.exp(_log_ratio_bound(case, prescribed.step_size, steps - 1))),),
+                    lines=(
+                        Line(
+                            f"guarantee: {ratio_is}",
+                            steps,
+                            np.exp(_log_ratio_bound(case, prescribed.step_size, steps - 1)),
+                        ),
+                    ),
                     levels=((f"ε = {case.number('epsilon'):g}", case.number("epsilon")),),
                 ),
             ),
