@@ -1,12 +1,25 @@
 """boundcalc: the bounds of deep-learning theory, computable, with every hidden constant explicit.
 
-import boundcalc
-theorem = boundcalc.CATALOGUE["chen2019/thm2.1"]
-boundcalc.evaluate(theorem, "width", {"L": 5, "delta": 0.05}).value
-boundcalc.ask("required width for ε=0.01, L=5").answers
-boundcalc.sweep(theorem, "width", {"L": [2, 3, 5], "delta": 0.05}).log10
-boundcalc.compare("zou2019", "zou2020").region
-boundcalc.audit("cao2020/thm3.2").repair
+    import boundcalc
+    theorem = boundcalc.CATALOGUE["chen2019/thm2.1"]
+    boundcalc.evaluate(theorem, "width", {"L": 5, "delta": 0.05}).value
+    boundcalc.ask("required width for ε=0.01, L=5").answers
+    boundcalc.sweep(theorem, "width", {"L": [2, 3, 5], "delta": 0.05}).log10
+    boundcalc.compare("zou2019", "zou2020").region
+    boundcalc.audit("cao2020/thm3.2").repair
+
+What there is, and where it is described:
+
+- `CATALOGUE`, the statements, and `load`, those of files besides: `boundcalc.catalogue`
+- `ask`, a query in words: `boundcalc.query.ask`
+- `evaluate` and `solve`, one question of one statement: `boundcalc.solving.evaluate`, `boundcalc.solving.solve`
+- `ConstantPolicy`, where the values of hidden constants come from: `boundcalc.constants.ConstantPolicy`
+- `sweep`, ranges of inputs: `boundcalc.sweeps.sweep`
+- `compare`, `rank`, which bound is smaller: `boundcalc.comparison.compare`, `boundcalc.comparison.rank`
+- `audit`, proofs step by step: `boundcalc.auditing.audit`
+- `plan`, the cheapest way to an error: `boundcalc.budget.plan`
+- data sets (`boundcalc.data.load`), what theorems assume of them (`boundcalc.estimate`, `boundcalc.measuring`),
+  training (`boundcalc.train`) and verifying (`boundcalc.verify`) are imported from there
 """
 
 from __future__ import annotations
@@ -50,3 +63,8 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names too, which are imported when they are first used."""
+    return sorted({*globals(), *_HOMES})

@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from boundcalc import __version__
-from boundcalc.commands.common import ANSWERED, BAD_INPUT, COMPLETION_VARIABLE
+from boundcalc.commands.common import ANSWERED, BAD_INPUT, COMPLETION_VARIABLE, drop_output
 from boundcalc.errors import BoundcalcError, nearest
 
 COMMANDS = MappingProxyType(
@@ -101,6 +101,18 @@ def main() -> NoReturn:
         sys.exit(BAD_INPUT)
     except BoundcalcError as problem:
         click.echo(f"boundcalc: {_one_line(str(problem))}", err=True)
+        sys.exit(BAD_INPUT)
+    except OSError as problem:
+        drop_output()
+        where = f"{str(problem.filename)!r}" if problem.filename else "the output"
+        # A shared library that cannot be loaded has no number.
+        said = str(problem) if problem.errno is None else f"{where} cannot be read or written: {problem.strerror}"
+        click.echo(f"boundcalc: {_one_line(said)}", err=True)
+        sys.exit(BAD_INPUT)
+    except ImportError as problem:
+        if problem.name is not None and problem.name.partition(".")[0] == "boundcalc":
+            raise  # A fault of our own.
+        click.echo(f"boundcalc: {_one_line(str(problem))}; boundcalc doctor says what is installed", err=True)
         sys.exit(BAD_INPUT)
     except MemoryError:
         click.echo("boundcalc: out of memory; free some, or ask for less", err=True)

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
-
-import torch
+from typing import TYPE_CHECKING
 
 from boundcalc import __version__
-from boundcalc.train.costs import Cost, Rates, dense_cost, infinite_cost, matrixfree_cost, measure_rates
-from boundcalc.train.devices import available_bytes
-from boundcalc.train.infinite import scaled_relu_limit
-from boundcalc.train.networks import Network, scaled_relu
+
+# torch is loaded where it is used alone: what this module says first is whether it can be.
+if TYPE_CHECKING:
+    from boundcalc.train.costs import Cost, Rates
+    from boundcalc.train.networks import Network
 
 PATIENCE = 600.0
 """Seconds that a training may take for its width to be in reach: what a ladder of widths allows a rung by default."""
@@ -30,21 +30,21 @@ _DEPTH, _INPUTS, _ALPHA = 3, 64, 0.5
 class Setting:
     """What is trained: one init of chen2019's network with L = 3 and α = 1/2, in 64 dimensions.
 
-    n: training examples. steps: of full-batch gradient descent.
+    n: training examples. steps: of full-batch gradient descent. dtype: the name of its precision.
     """
 
     engine: str
     n: int
     steps: int
-    dtype: torch.dtype
+    dtype: str
 
     def __str__(self) -> str:
         return f"L = {_DEPTH}, n = {self.n}, {self.steps} steps"
 
 
-DENSE = Setting("dense", 1000, 100, torch.float32)
-MATRIX_FREE = Setting("matrixfree", 8, 40, torch.float64)
-INFINITE = Setting("infinite", 1000, 100, torch.float64)
+DENSE = Setting("dense", 1000, 100, "float32")
+MATRIX_FREE = Setting("matrixfree", 8, 40, "float64")
+INFINITE = Setting("infinite", 1000, 100, "float64")
 
 
 @dataclass(frozen=True)
@@ -94,14 +94,18 @@ class Extra:
 
 @dataclass(frozen=True)
 class Machine:
-    """What was found. cores: those that this process may use. threads: those that torch uses."""
+    """What was found. cores: those that this process may use. threads: those that torch uses.
+
+    trouble: why torch cannot be loaded, if it cannot; then there are no devices.
+    """
 
     system: str
     versions: Mapping[str, str]
     cores: int
-    threads: int
+    threads: int | None
     devices: tuple[Device, ...]
     extras: tuple[Extra, ...]
+    trouble: str | None = None
 
 
 EXTRAS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
@@ -122,17 +126,31 @@ def examine() -> Machine:
     """Look at this machine; measuring its rates takes a second or so for each device."""
     versions = {"Python": platform.python_version(), "boundcalc": __version__}
     versions |= {name: found for name in _REPORTED if (found := _installed(name)) is not None}
+    threads: int | None = None
+    devices: tuple[Device, ...] = ()
+    trouble: str | None = None
+    try:
+        threads, devices = _torch_threads(), tuple(_devices())
+    except (ImportError, OSError) as problem:  # an OSError where a shared library does not load
+        trouble = str(problem)
     return Machine(
         system=f"{platform.system()} {platform.machine()}",
         versions=versions,
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        threads=torch.get_num_threads(),
-        devices=tuple(_devices()),
+        threads=threads,
+        devices=devices,
         extras=tuple(
             Extra(name, purpose, {package: _installed(package) for package in packages})
             for name, (purpose, packages) in EXTRAS.items()
         ),
+        trouble=trouble,
     )
+
+
+def _torch_threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _installed(package: str) -> str | None:
@@ -143,23 +161,32 @@ def _installed(package: str) -> str | None:
 
 
 def _devices() -> Iterator[Device]:
+    import torch
+
     yield _device("cpu", platform.processor() or platform.machine())
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         yield _device(f"cuda:{index}", torch.cuda.get_device_name(index))
 
 
 def _device(name: str, what: str) -> Device:
+    import torch
+
+    from boundcalc.train.costs import measure_rates
+    from boundcalc.train.devices import available_bytes
+
     device = torch.device(name)
     free = available_bytes(device)
-    rates = {dtype: measure_rates(device, dtype) for dtype in (torch.float32, torch.float64)}
-    reach = tuple(reaches(free, rates))
-    return Device(name, what, free, {str(dtype).removeprefix("torch."): rate for dtype, rate in rates.items()}, reach)
+    rates = {dtype: measure_rates(device, getattr(torch, dtype)) for dtype in ("float32", "float64")}
+    return Device(name, what, free, rates, tuple(reaches(free, rates)))
 
 
-def reaches(available: int, rates: Mapping[torch.dtype, Rates]) -> Iterator[Reach]:
+def reaches(available: int, rates: Mapping[str, Rates]) -> Iterator[Reach]:
     """How far each engine gets with so many bytes, at these rates by precision."""
     yield _finite(DENSE, _dense, available, rates[DENSE.dtype])
     yield _finite(MATRIX_FREE, _matrix_free, available, rates[MATRIX_FREE.dtype])
+    from boundcalc.train.costs import infinite_cost
+    from boundcalc.train.infinite import scaled_relu_limit
+
     taken = infinite_cost(scaled_relu_limit(_DEPTH, _ALPHA), INFINITE.n, 1, INFINITE.steps, 0)
     yield Reach(INFINITE, None, taken.bytes, rates[INFINITE.dtype].seconds(taken), None)
 
@@ -184,12 +211,20 @@ def widest(reached: Callable[[int], bool]) -> int | None:
 
 
 def _network(m: int) -> Network:
+    from boundcalc.train.networks import scaled_relu
+
     return scaled_relu(_DEPTH, m, _INPUTS, _ALPHA)
 
 
 def _dense(m: int) -> Cost:
-    return dense_cost(_network(m), DENSE.n, 1, DENSE.steps, DENSE.dtype)
+    import torch
+
+    from boundcalc.train.costs import dense_cost
+
+    return dense_cost(_network(m), DENSE.n, 1, DENSE.steps, getattr(torch, DENSE.dtype))
 
 
 def _matrix_free(m: int) -> Cost:
+    from boundcalc.train.costs import matrixfree_cost
+
     return matrixfree_cost(_network(m), MATRIX_FREE.n, 1, MATRIX_FREE.steps, 0)

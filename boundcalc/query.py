@@ -305,7 +305,15 @@ def ask(
     """Answer a query over every statement that bounds the quantity asked for.
 
     Statements whose assumptions the inputs contradict (a depth below the least they allow, say) are listed under
-    `refused`, with the reason. `facts` are data from which each statement's inputs that are not given are taken.
+    `refused`, with the reason.
+
+    Args:
+        query: such as "required width for ε=0.01, L=5": a quantity, values of inputs, statements or papers.
+        catalogue: the statements that are asked.
+        policy: where the values of hidden constants come from.
+        strict: refuse to assume an input, or a constant's unit value.
+        reading: `unfolded` takes what a corollary's proof plugs in, where a statement has this reading.
+        facts: data from which each statement's inputs that are not given are taken; see `boundcalc.measuring`.
 
     Raises:
         InputError: the query is not understood, or no statement can answer it.

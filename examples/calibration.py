@@ -1,4 +1,4 @@
-"""What are the constants really? Measure them at some settings, and predict the iterations at another one."""
+"""What are the constants really? Measure them at some settings, predict the iterations at another, and train there."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -8,7 +8,8 @@ import boundcalc
 from boundcalc.constants import read_constants
 from boundcalc.report.studies import calibration_text, write_calibration
 from boundcalc.verify.calibration import calibrate
-from boundcalc.verify.case import Options
+from boundcalc.verify.case import Options, make_case
+from boundcalc.verify.runner import run
 from boundcalc.verify.settings import Study, settings_of
 
 theorem = boundcalc.CATALOGUE["chen2019/thm2.1"]
@@ -20,8 +21,12 @@ with TemporaryDirectory() as folder:
     calibration = calibrate(study, grid, widths=False)
     write_calibration(calibration, Path(folder))
     measured = read_constants(Path(folder) / "constants.toml")
+    case = make_case(theorem.key, options, {"epsilon": Fraction(1, 20), "L": Fraction(2)}, measured)
+    there = run(case, Path(folder) / "there")
 print(calibration_text(calibration))
 
-new = {"epsilon": "0.05", "L": 2, "R": 4}
+new = {"epsilon": "0.05", "L": 2, "R": there.prescribed.found["R"]}
+print(f"\nat ε = 0.05, with the R = {float(new['R']):.4g} that was found there:")
 for name, policy in (("C = 1", boundcalc.ConstantPolicy()), ("calibrated", measured)):
     print(f"{name}: T ≤ {boundcalc.evaluate(theorem, 'iterations', new, policy).number}")
+print(f"trained so: {there.successes} of {case.trials} inits {there.conclusion.success}")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import boundcalc
+from boundcalc.notation import text
 
 catalogue = boundcalc.load([Path(__file__).with_name("own_derivation.toml")])
 audit = boundcalc.audit("doe2030/thm2", catalogue=catalogue)
@@ -10,4 +11,4 @@ audit = boundcalc.audit("doe2030/thm2", catalogue=catalogue)
 for verdict in audit.verdicts:
     print(f"{verdict.step.id}  {verdict.status:<9} {verdict.step.says}")
 for symbol, expr in audit.repair.items():
-    print(f"repair: {symbol} = {expr}, up to constants and logarithms")
+    print(f"repair: {text(symbol)} = {text(expr)}, up to constants and logarithms")

@@ -12,4 +12,5 @@ doubled = boundcalc.evaluate(theorem, "width", inputs, boundcalc.ConstantPolicy(
 print(f"with C_m = 2: m ≥ {doubled.value}")
 
 for answer in boundcalc.ask("required width for ε=0.01, L=5").answers:
-    print(f"{answer.theorem.key:<16} m ≥ {answer.number:<24} {answer.provenance}")
+    most = f", m ≤ {answer.upper.number}" if answer.upper is not None else ""
+    print(f"{answer.theorem.key:<16} {answer.provenance:<10} m ≥ {answer.number}{most}")

@@ -10,6 +10,7 @@ import os
 from mpmath import mp
 
 mp.dps = 150
+os.environ.pop("FORCE_COLOR", None)  # Commands are compared by what they print without colours.
 if "PYTEST_XDIST_WORKER" in os.environ:
     import torch
 

@@ -40,7 +40,7 @@ def in_help(command: click.Command) -> list[str]:
     """The examples of a help text: its unwrapped block."""
     _, _, block = cleandoc(command.help or "").partition("\b\n")
     block = block.partition("\n\n")[0]
-    return [line.strip() for line in re.sub(r"\n {4,}", " ", block).splitlines() if line.strip()]
+    return [line.strip() for line in joined(block) if line.strip()]
 
 
 def commands() -> dict[str, click.Command]:

@@ -6,6 +6,7 @@ import ast
 import itertools
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +20,8 @@ import pytest
 import sympy
 from click.testing import CliRunner
 from mpmath import mp, mpf
+from shown import run_here
+from test_shell import TABLES
 
 from boundcalc.auditing import Audit, audit_all
 from boundcalc.auditing import audit as audit_of
@@ -26,7 +29,14 @@ from boundcalc.catalogue import CATALOGUE, load
 from boundcalc.cli import cli
 from boundcalc.constants import ConstantPolicy
 from boundcalc.proofs import PROOFS
-from boundcalc.report.audits import audit_latex, audit_text, audits_latex, audits_text
+from boundcalc.report.audits import (
+    audit_latex,
+    audit_markdown,
+    audit_text,
+    audits_latex,
+    audits_markdown,
+    audits_text,
+)
 from boundcalc.report.styles import TEX, TEXT
 
 ROOT = Path(__file__).parents[1]
@@ -552,6 +562,7 @@ def test_latex_is_well_formed_and_read_by_another_program(key: str) -> None:
     tex = audit_latex(audited(key)) if key else audits_latex(catalogue_audits())
     assert tex.isascii()
     assert re.findall(r"\\begin\{(\w+\*?)\}", tex)
+    assert not re.search(r"\\begin\{itemize\}\s*\\end\{itemize\}", tex), "LaTeX has no empty list"
     assert sorted(re.findall(r"\\begin\{(\w+\*?)\}", tex)) == sorted(re.findall(r"\\end\{(\w+\*?)\}", tex))
     bare = re.sub(r"\\[{}$%&#_\\|]", "", tex)
     depth = 0
@@ -576,6 +587,45 @@ def test_the_latex_table_is_for_booktabs() -> None:
     assert rows[0] == r"\begin{tabular}{lrlll}"
     assert [row for row in rows if "rule" in row] == [r"\toprule", r"\midrule", r"\bottomrule"]
     assert all(row.count("&") == 4 for row in rows if row.endswith(r"\\"))
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
+def test_all_latex_that_commands_print_is_compiled_with_amsmath_and_booktabs_alone(tmp_path: Path) -> None:
+    asked = [
+        *(["show", theorem.key, "--reading", theorem.reading] for theorem in CATALOGUE.all()),
+        *TABLES,
+        ["solve", "cao2020/thm3.1", "tau", "width=1e6", "L=2"],
+        ["error for n=1e6, L=2"],
+        ["compare", "--all", "--quantity", "error"],
+    ]
+    printed = [run_here([*words, "--tex"], tmp_path) for words in asked]
+    assert {code for code, _, _ in printed} == {0}
+    own = audit_of("doe2030/thm2", catalogue=load([OWN]))
+    audits = (audits_latex(catalogue_audits()), *map(audit_latex, (*catalogue_audits(), own)))
+    head = r"\documentclass{article}\usepackage[a0paper]{geometry}\usepackage{amsmath,booktabs}\begin{document}"
+    lines = [head, *(tex for _, tex, _ in printed), *audits, r"\end{document}"]
+    (tmp_path / "all.tex").write_text("\n\n".join(lines), encoding="utf-8")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-file-line-error", "-no-shell-escape", "all.tex"],
+        cwd=tmp_path, capture_output=True, encoding="latin-1", timeout=120,
+    )  # fmt: skip
+    assert re.findall(r"^(?:\./all\.tex:\d+:|!).*", done.stdout, re.MULTILINE) == []
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("key", [*KEYS, ""])
+def test_markdown_says_every_verdict(key: str) -> None:
+    audits = (audited(key),) if key else catalogue_audits()
+    text = audit_markdown(audits[0]) if key else audits_markdown(audits)
+    if not key:
+        (table,) = re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE)
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+        assert all(f"| {found.theorem.key} | {len(found.verdicts)} | {found.status} |" in table for found in audits)
+        return
+    headings = [line.replace("\\", "") for line in re.findall(r"^### (.*)$", text, re.MULTILINE)]
+    for verdict, heading in zip(audits[0].verdicts, headings, strict=False):
+        assert heading.startswith(f"{verdict.step.id}: {verdict.status}")
+    assert not re.search(r"(?<!\\)[<>|`]", text)
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

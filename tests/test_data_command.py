@@ -72,7 +72,7 @@ def test_text_says_what_is_known_and_what_was_measured() -> None:
     done = CliRunner().invoke(cli, ["data", XOR, "--only", "phi"])
     assert done.exit_code == 0
     assert "n = 8 in d = 3" in done.stdout
-    assert "known        phi = 1.154700538" in done.stdout
+    assert "phi = 1.154700538" in done.stdout
     assert "exact" in done.stdout
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +22,8 @@ from boundcalc.train.networks import scaled_relu
 from boundcalc.verify.ladder import TIME_LIMIT
 
 GIGABYTE = 10**9
-FAST = {torch.float32: Rates(1e30, 1e30, 1e-30), torch.float64: Rates(1e30, 1e30, 1e-30)}
-SLOW = {torch.float32: Rates(1e9, 1e9, 1e-5), torch.float64: Rates(1e9, 1e9, 1e-5)}
+FAST = dict.fromkeys(("float32", "float64"), Rates(1e30, 1e30, 1e-30))
+SLOW = dict.fromkeys(("float32", "float64"), Rates(1e9, 1e9, 1e-5))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def test_a_slow_machine_reaches_less_within_the_time() -> None:
     assert stored.patient is not None
     for m, within in ((stored.patient, True), (stored.patient + 1, False)):
         cost = dense_cost(scaled_relu(3, m, 64, 0.5), DENSE.n, 1, DENSE.steps, torch.float32)
-        assert (SLOW[torch.float32].seconds(cost) <= PATIENCE) == within
+        assert (SLOW["float32"].seconds(cost) <= PATIENCE) == within
     assert stored.patient < (stored.width or 0)
     assert stored.seconds > PATIENCE
     assert without.patient is not None
@@ -105,3 +107,31 @@ def test_json_is_one_object(machine: Machine, tmp_path: Path) -> None:
     code, out, err = run_here(["doctor", "--json"], tmp_path)
     assert (code, err) == (0, "")
     assert json.loads(out).keys() == said.keys()
+
+
+@pytest.fixture
+def broken_torch(tmp_path: Path) -> dict[str, str]:
+    """An environment in which torch is installed, and cannot be loaded."""
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text('raise ImportError("libcudart.so: cannot open shared object")\n')
+    return {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+
+
+def test_a_torch_that_cannot_be_loaded_is_found(broken_torch: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "boundcalc", "doctor"]
+    done = subprocess.run([*command, "--json"], env=broken_torch, capture_output=True, text=True)
+    said = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert (said["trouble"], said["devices"]) == ("libcudart.so: cannot open shared object", [])
+    assert {extra["name"] for extra in said["extras"]} == set(EXTRAS)
+    done = subprocess.run(command, env=broken_torch, capture_output=True, text=True)
+    assert "torch            cannot be loaded: libcudart.so: cannot open shared object" in done.stdout
+
+
+def test_without_torch_other_commands_say_so_in_one_line(broken_torch: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "boundcalc", "data", "digits", "--only", "phi"]
+    done = subprocess.run(command, env=broken_torch, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "boundcalc: libcudart.so: cannot open shared object; boundcalc doctor says what is installed\n"
+    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
-from shown import DOCUMENTS, ROOT, arguments, commands, in_document, in_help, run_here
+from shown import DOCUMENTS, ROOT, arguments, commands, in_document, in_help, joined, run_here
 from test_readme import queries
 
 from boundcalc.catalogue import CATALOGUE, load
@@ -16,7 +17,8 @@ from boundcalc.proofs import derivations_of
 from boundcalc.report.manual import GENERATED, PAGES, page, write_manual
 
 MANUAL = "boundcalc manual -o pages"
-RUN_ELSEWHERE = {*(f"boundcalc {query}" for query in queries()), MANUAL}
+OBJECTS = ROOT / "boundcalc" / "manual" / "json.md"
+RUN_ELSEWHERE = {*(f"boundcalc {query}" for query in queries()), *in_document(OBJECTS), MANUAL}
 SHOWN = {
     **{command: path.name for path in DOCUMENTS if path.stem != GENERATED for command in in_document(path)},
     **{example: f"{name} --help" for name, command in commands().items() for example in in_help(command)},
@@ -47,6 +49,20 @@ def test_a_command_that_is_shown_is_answered(command: str, runs: Path, tmp_path:
     assert out
     for written in re.findall(r"-o (\S+)", command):
         assert (folder / written).exists()
+
+
+def test_the_program_that_torchrun_starts_takes_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    from boundcalc.train import sharded
+
+    text = joined("\n".join(path.read_text("utf-8") for path in DOCUMENTS))
+    shown = [shlex.split(line) for line in text if line.startswith("torchrun ")]
+    assert shown
+    for words in shown:
+        taken: list[object] = []
+        monkeypatch.setattr(sharded, "_run", taken.append)
+        assert words[3:5] == ["-m", sharded.__name__]
+        sharded.main(words[5:])
+        assert len(taken) == 1
 
 
 def test_enough_is_shown_to_be_worth_the_test_above() -> None:

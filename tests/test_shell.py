@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
-from click.shell_completion import BashComplete, ShellComplete
+from click import shell_completion
+from click.shell_completion import ShellComplete
 from shown import ROOT, commands, run_here
 
 from boundcalc.auditing import audit
 from boundcalc.catalogue import CATALOGUE
 from boundcalc.cli import COMMANDS, cli
 from boundcalc.commands.common import COMPLETION_VARIABLE, coloured, terminal_width
-from boundcalc.commands.completing import without_space
+from boundcalc.commands.completing import MENDED, SHELLS, mended
+from boundcalc.commands.progress import RunLine
 from boundcalc.comparison import compare, rank
+from boundcalc.notation import bound_latex
 from boundcalc.query import ask
 from boundcalc.report.answers import catalogue_text, reply_text, solution_text, theorem_text
 from boundcalc.report.audits import audit_text, audits_text
 from boundcalc.report.comparison import comparison_text, ranking_text
 from boundcalc.report.data import data_text
+from boundcalc.report.manual import PAGES, page, terminal_text
 from boundcalc.report.papers import number_latex
 from boundcalc.report.sweeps import sweep_text
-from boundcalc.report.tables import fitted, markdown_table, printed
-from boundcalc.solving import evaluate
+from boundcalc.report.tables import fitted, markdown_table, printed, wrapped
+from boundcalc.solving import evaluate, solve
 from boundcalc.sweeps import sweep
 from boundcalc.symbols import QUANTITIES, VOCABULARY
+from boundcalc.verify.progress import State
 
 # Completion ---------------------------------------------------------------------------------------
 
@@ -120,10 +130,55 @@ def test_the_script_of_each_shell_asks_by_the_same_variable(shell: str, tmp_path
     assert f"{COMPLETION_VARIABLE}={shell}_complete" in script
 
 
-def test_after_a_sign_of_equality_bash_adds_no_space() -> None:
-    changed = without_space(BashComplete.source_template)
-    assert changed != BashComplete.source_template
-    assert "[[ $value == *= ]] && compopt -o nospace" in changed
+def test_click_has_what_is_mended_in_its_scripts() -> None:
+    for shell, mends in MENDED.items():
+        template = getattr(shell_completion, SHELLS[shell]).source_template
+        assert all(there in template for there, _ in mends), shell
+        assert mended(template, shell) != template
+
+
+ASKED = ("boundcalc eval cao2020/cor3.3 width gam", "boundcalc show zou2019")
+"""One word that completes to `gamma=`, and one to a statement whose title has a comma."""
+
+
+@pytest.fixture
+def shell_path(tmp_path: Path) -> dict[str, str]:
+    """An environment in which `boundcalc` is the command, as shells find it."""
+    command = tmp_path / "bin" / "boundcalc"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m boundcalc "$@"\n')
+    command.chmod(0o755)
+    return {**os.environ, "PATH": f"{command.parent}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
+def test_fish_completes_and_says_what_words_mean(tmp_path: Path, shell_path: dict[str, str]) -> None:
+    (tmp_path / "boundcalc.fish").write_text(run_here(["completion", "fish"], tmp_path)[1], encoding="utf-8")
+    script = "source boundcalc.fish; " + "; ".join(f"complete -C '{line}'" for line in ASKED)
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", script], cwd=tmp_path, env=shell_path, capture_output=True, text=True
+    )
+    meanings = {"gamma=": VOCABULARY["gamma"].meaning, "zou2019": CATALOGUE["zou2019"].title}
+    assert "," in meanings["zou2019"]
+    assert done.stdout.splitlines() == [f"{word}\t{meaning}" for word, meaning in meanings.items()], done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
+def test_zsh_completes_without_a_space_after_a_sign_of_equality(tmp_path: Path, shell_path: dict[str, str]) -> None:
+    (tmp_path / "complete.zsh").write_text(run_here(["completion", "zsh"], tmp_path)[1], encoding="utf-8")
+    # Ctrl-E writes what stands in the line, and empties it.
+    (tmp_path / "inner.zsh").write_text(
+        "autoload -Uz compinit; compinit -u -D; source complete.zsh\n"
+        "show() { print -r -- $'\\n'\"<$BUFFER>\"; BUFFER= }; zle -N show; bindkey '^E' show\n"
+    )
+    (tmp_path / "outer.zsh").write_text(
+        "zmodload zsh/zpty; zpty z zsh -f -i; zpty -w z 'source inner.zsh'\n"
+        + "".join(f"zpty -n -w z '{line}'$'\\t\\x05'; zpty -r z part '*<*>*'; print -r -- $part\n" for line in ASKED)
+    )
+    command = ["zsh", "-f", "outer.zsh"]
+    done = subprocess.run(command, cwd=tmp_path, env=shell_path, capture_output=True, text=True, timeout=60)
+    lines = [re.sub(r"\s\s+", " ", line) for line in re.findall(r"<(.*)>", done.stdout)]
+    assert lines == ["boundcalc eval cao2020/cor3.3 width gamma=", "boundcalc show zou2019 "], done.stderr
 
 
 # Tables that fit ----------------------------------------------------------------------------------
@@ -174,6 +229,54 @@ def test_a_narrowed_table_holds_every_word_in_its_column() -> None:
     assert " ".join(right for _, right in lines).split()[4:] == "alpha beta gamma delta one two".split()
 
 
+FORMULA = "L ≤ min(1/(R^(12/37)·ε^(7/11)), 10^14.25, 50 705 800 355 726 887, max(2^(2·L)·L^2/γ^2, n^(1/3)))"
+
+
+@pytest.mark.parametrize("width", [11, 16, 24, 40])
+def test_a_formula_is_broken_between_its_factors_and_never_within_a_number(width: int) -> None:
+    lines = wrapped(FORMULA, width).split("\n")
+    assert max(map(printed, lines)) <= width
+    assert "".join("".join(lines).split()) == "".join(FORMULA.split())
+    for line, following in itertools.pairwise(lines):
+        assert not (line[-1].isdigit() and following[0].isdigit() and width > 22), (line, following)
+        assert not re.search(r"[\d.]$", line) or not re.match(r"[\d.]", following) or " " in FORMULA[: len(line)]
+        assert not re.search(r"\^$|\^\([\d/]*$", line), (line, following)
+
+
+def test_a_number_is_broken_only_where_nothing_else_is_left() -> None:
+    assert wrapped("1.55001984263e+28", 13) == "1.55001984263\ne+28"
+    assert wrapped("12345678", 4) == "1234\n5678"
+    assert wrapped("m ≥ 19 345 406", 12) == "m ≥\n19 345 406"
+
+
+def test_what_is_printed_of_a_ladder_and_a_plan_fits() -> None:
+    from boundcalc.budget import plan
+    from boundcalc.report.ladder import ladder_text
+    from boundcalc.report.plans import plan_text
+
+    rung = {
+        "width": 131072, "engine": "matrixfree", "found": {"R": 7.31712}, "successes": 17, "trials": 17,
+        "interval": [0.805, 1.0], "holds": None, "vacuous": False, "verdict": "refuted at these constants",
+        "constant": {"name": "C_m", "value": "1/3", "log10": -12.3456},
+    }  # fmt: skip
+    facts = {"rungs": [rung, {**rung, "width": None, "constant": None}], "summary": ["word " * 40], "left_out": {}}
+    planned = plan(CATALOGUE["cao2020/cor3.1"], "0.1", {"B": "0.5", "L": 2, "d": 10})
+    for width in (60, 80, 120):
+        for text in (ladder_text(facts, width), plan_text(planned, width)):
+            assert max(map(printed, text.split("\n"))) <= width
+    assert all(word in ladder_text(facts, 80) for word in ("  matrixfree  ", "10^-12.35", "undecided"))
+
+
+def test_pages_of_the_manual_fit_the_terminal() -> None:
+    for name in PAGES:
+        lines = terminal_text(page(name), 80).split("\n")
+        assert max(printed(line) for line in lines if not line.startswith("    ")) <= 80, name
+        assert not any(re.match(r"```|\|", line) for line in lines)
+        # Words are all there: what is left out is Markdown's signs, and what links lead to.
+        said = "".join(re.findall(r"[^\W_]", re.sub(r"\]\([^)]*\)|```\w*", "", page(name))))
+        assert sorted(said) == sorted(re.findall(r"[^\W_]", "".join(lines))), name
+
+
 def test_an_accent_takes_no_column() -> None:
     assert printed("Ω̃(n)") == 4
     grid = fitted([("Ω̃(n)",), ("n",)], ("order",), None, form="grid")
@@ -197,6 +300,38 @@ def test_only_a_terminal_has_a_width(monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal_width() == 72
 
 
+def test_the_list_of_commands_cuts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = run_here(["--help"], tmp_path)[1]
+    assert "..." not in text.partition("Commands:")[2]
+    assert max(map(len, text.split("\n"))) <= 80
+    for name, command in commands().items():
+        assert f"  {name:<10}  {command.short_help}\n" in text
+
+
+def test_formulas_are_written_as_the_paper_has_them() -> None:
+    text = theorem_text(CATALOGUE["ji2020"])
+    assert "with probability ≥ 1 - 3·δ over" in text
+    assert "C_m: hidden by Ω̃, large enough" in theorem_text(CATALOGUE["zou2020"])
+    found = solution_text(solve(CATALOGUE["cao2020/thm3.1"], "tau", {"width": 10**6, "L": 2, "n": 1000}))
+    assert "τ from 0.0000913218382493 to 0.000304277344487" in found
+    assert "exp(-3·LambertW(" in found
+
+
+def test_the_last_line_of_a_stage_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    lines = {0: "training " * 10, 2: "4 of 4 succeeded: inconclusive so far, and more"}
+    with RunLine() as line:
+        for done, said in lines.items():
+            line.show(cast(State, SimpleNamespace(name="stage", done=done, trials=2, share=0, line=lambda s=said: s)))
+    first, last = terminal.getvalue().split("\r\033[K")[1:]
+    assert first == f"stage 0%: {lines[0]}"[:49]
+    assert " ".join(last.split()) == f"stage 0%: {lines[2]}"
+    assert max(map(len, last.split("\n"))) < 50
+
+
 # Colour -------------------------------------------------------------------------------------------
 
 
@@ -215,8 +350,32 @@ def test_verdicts_are_coloured_on_a_terminal_alone(monkeypatch: pytest.MonkeyPat
         ("31", "violated"), ("32", "holds"), ("33", "loose"), ("32", "supported"),
     ]  # fmt: skip
     assert re.sub(r"\x1b\[\d+m", "", painted) == text
+    monkeypatch.setenv("TERM", "dumb")
+    assert coloured(text) == text
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert coloured(text) == painted
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert coloured(text) == painted
     monkeypatch.setenv("NO_COLOR", "1")
     assert coloured(text) == text
+
+
+def test_forced_colour_goes_through_a_pipe() -> None:
+    words = [sys.executable, "-m", "boundcalc", "audit", "chen2019/thm2.3"]
+    plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    for forced, escapes in (({}, False), ({"FORCE_COLOR": "1"}, True)):
+        done = subprocess.run(words, env={**plain, **forced}, capture_output=True, text=True)
+        assert ("\x1b[32m" in done.stdout) == escapes
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "boundcalc", "list"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 2
+    assert done.stderr == "boundcalc: the output cannot be read or written: No space left on device\n"
 
 
 # One form of output -------------------------------------------------------------------------------
@@ -235,6 +394,8 @@ TABLES = [
     ["sweep", "cao2020/cor3.3", "width", "L=2:4", "gamma=0.1,0.2"],
     ["list"],
     ["compare", "zou2020", "zou2019", "allenzhu2019"],
+    ["plan", "cao2020/cor3.1", "error=0.1", "B=0.5", "L=2", "d=10"],
+    ["data", "relu-features:n=8,d=3,gamma=0.1", "--only", "phi,lambda_0"],
 ]
 
 
@@ -244,17 +405,19 @@ def test_tables_for_papers(words: list[str], tmp_path: Path) -> None:
     assert code == 0
     body = "\n".join(line for line in tex.splitlines() if not line.startswith("%"))
     rows = re.findall(r"^(.*) \\\\$", body, re.MULTILINE)
-    columns = re.search(r"\\begin\{tabular\}\{(\w+)\}", body)
+    columns = re.findall(r"\\begin\{tabular\}\{(\w+)\}", body)
     assert columns
-    assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows if "multicolumn" not in row} == {len(columns[1])}
+    assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows if "multicolumn" not in row} == {*map(len, columns)}
     assert all(row.count("$") % 2 == 0 for row in rows)
     assert re.sub(r"\$[^$]*\$", "", body).isascii(), "only formulas have other letters"
     assert not re.search(r"\^\{[^{}]*\}\^", body), "no two superscripts"
-    code, markdown, _ = run_here([*words, "--md"], tmp_path)
-    table = [line for line in markdown.splitlines() if line.startswith("|")]
-    assert code == 0
-    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
-    assert len(table) >= 3
+    _, markdown, _ = run_here([*words, "--md"], tmp_path)
+    tables = re.findall(r"(?:^\|.*\n?)+", markdown, re.MULTILINE)
+    assert tables
+    for table in tables:
+        lines = table.splitlines()
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
+        assert len(lines) >= 3
 
 
 def test_two_forms_at_once_are_refused(tmp_path: Path) -> None:
@@ -262,6 +425,16 @@ def test_two_forms_at_once_are_refused(tmp_path: Path) -> None:
         code, out, err = run_here([*words, "--tex", "--json"], tmp_path)
         assert (code, out) == (2, "")
         assert "ask for different things" in err
+
+
+@pytest.mark.parametrize("reading", ["stated", "unfolded"])
+def test_a_statement_in_markdown_is_its_entry_in_the_reference(reading: str, tmp_path: Path) -> None:
+    code, text, _ = run_here(["show", "cao2020/cor3.3", "--reading", reading, "--md"], tmp_path)
+    assert code == 0
+    assert text.startswith("## cao2020/cor3.3\n")
+    for bound in CATALOGUE.find("cao2020/cor3.3", reading).bounds:
+        assert f"$`{bound_latex(bound)}`$" in text
+    assert "Hidden constants:" in text
 
 
 def test_a_number_in_latex_keeps_its_digits() -> None:

@@ -283,7 +283,7 @@ def _ji2020() -> Theorem:
                 rising=(n,),
                 falling=(delta, epsilon, gamma, m),
                 probability=1 - 3 * delta,
-                note="every neuron, every t < T",
+                note="4λ/(γ√m), every neuron, every t < T",
             ),
         ),
         provenance="secondary",

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from boundcalc.solving import Solution
 
 
-@click.command()
+@click.command(short_help="Answer a query over every statement that can.")
 @click.argument("query", nargs=-1, required=True, shell_complete=complete_query)
 @data_options
 @constant_options
@@ -99,7 +99,7 @@ def _statement_options(command: Command) -> Command:
     return click.argument("values", nargs=-1, metavar="[NAME=VALUE]...", shell_complete=complete_value)(command)
 
 
-@click.command("eval")
+@click.command("eval", short_help="Evaluate a quantity of one statement.")
 @click.argument("theorem", shell_complete=complete_theorem)
 @click.argument("quantity", shell_complete=complete_quantity)
 @_statement_options
@@ -116,7 +116,7 @@ def evaluate_quantity(theorem: str, quantity: str, **options: Any) -> None:
     _print_solution(evaluate, theorem, quantity, **options)
 
 
-@click.command("solve")
+@click.command("solve", short_help="Solve a statement for any symbol or hidden constant.")
 @click.argument("theorem", shell_complete=complete_theorem)
 @click.argument("unknown", shell_complete=complete_unknown)
 @_statement_options

@@ -12,36 +12,35 @@ from boundcalc.commands.common import (
     INFEASIBLE,
     constant_options,
     constant_policy,
-    json_option,
+    form_options,
+    one_form,
     show_answer,
     terminal_width,
     theorems_option,
 )
 from boundcalc.commands.completers import complete_theorem
-from boundcalc.errors import InputError
 
 if TYPE_CHECKING:
     from boundcalc.auditing import Audit
     from boundcalc.constants import ConstantPolicy
 
 
-@click.command("audit")
+@click.command("audit", short_help="Judge every step of a derivation, and repair it.")
 @click.argument("theorem", required=False, shell_complete=complete_theorem)
-@click.option(
-    "--format", "form", type=click.Choice(["text", "latex", "json"]), default="text", show_default=True,
-    help="latex is to be pasted into a document that loads amsmath, amssymb and booktabs.",
-)  # fmt: skip
+@click.option("--format", "form", type=click.Choice(["text", "latex", "json"]), help="latex is --tex, and json --json.")
 @constant_options
 @theorems_option
-@json_option
+@form_options
 def audit_derivation(
     theorem: str | None,
-    form: str,
+    form: str | None,
     settings: tuple[str, ...],
     constants_file: Path | None,
     strict: bool,
     theorem_files: tuple[Path, ...],
     as_json: bool,
+    as_markdown: bool,
+    as_tex: bool,
 ) -> None:
     """Judge every step by which a THEOREM is derived: it holds, is loose, or is violated, and by which factor.
 
@@ -56,13 +55,12 @@ def audit_derivation(
     from boundcalc.catalogue import load
     from boundcalc.report.audits import check_audits
 
-    if as_json and form == "latex":
-        raise InputError("--json and --format latex ask for two things; give one of them")
+    form = one_form(as_json, as_markdown, as_tex, form)
     catalogue = load(theorem_files)
     policy = constant_policy(settings, constants_file)
     audits = (audit(theorem, catalogue=catalogue, policy=policy),) if theorem else audit_all(catalogue, policy)
     check_audits(audits, policy, strict=strict)
-    show_answer(_audited("json" if as_json else form, audits, policy, alone=theorem is not None))
+    show_answer(_audited(form, audits, policy, alone=theorem is not None))
     if any(found.status in ("violated", "undecided") for found in audits):
         sys.exit(INFEASIBLE)
 
@@ -73,8 +71,11 @@ def _audited(form: str, audits: tuple[Audit, ...], policy: ConstantPolicy, *, al
         from boundcalc.report.audit_json import audit_json, audits_json
 
         return audit_json(audits[0], policy) if alone else audits_json(audits, policy)
-    from boundcalc.report.audits import audit_latex, audit_text, audits_latex, audits_text
+    from boundcalc.report import audits as report
 
-    if form == "latex":
-        return audit_latex(audits[0], policy) if alone else audits_latex(audits)
-    return audit_text(audits[0], policy, terminal_width()) if alone else audits_text(audits, terminal_width())
+    if form == "tex":
+        return report.audit_latex(audits[0], policy) if alone else report.audits_latex(audits)
+    if form == "md":
+        return report.audit_markdown(audits[0], policy) if alone else report.audits_markdown(audits)
+    width = terminal_width()
+    return report.audit_text(audits[0], policy, width) if alone else report.audits_text(audits, width)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -61,21 +61,24 @@ def json_option(command: Command) -> Command:
 
 
 def form_options(command: Command) -> Command:
-    """A table for a paper, or one JSON object, in place of text: see `one_form`."""
-    command = click.option("--tex", "as_tex", is_flag=True, help="Print the table in LaTeX, for booktabs.")(command)
-    command = click.option("--md", "as_markdown", is_flag=True, help="Print the table in Markdown.")(command)
+    """What goes into a paper, or one JSON object, in place of text: see `one_form`."""
+    command = click.option("--tex", "as_tex", is_flag=True, help="Print LaTeX, for amsmath and booktabs.")(command)
+    command = click.option("--md", "as_markdown", is_flag=True, help="Print Markdown.")(command)
     return json_option(command)
 
 
-def one_form(as_json: bool, as_markdown: bool, as_tex: bool) -> Literal["json", "md", "tex", "text"]:
-    """The form that `form_options` ask for.
+def one_form(as_json: bool, as_markdown: bool, as_tex: bool, named: str | None = None) -> str:
+    """The form that `form_options` ask for: json, md, tex or text; or the one that is `named` by --format.
 
     Raises:
         InputError: they ask for several.
     """
-    if as_json + as_markdown + as_tex > 1:
-        raise InputError("--json, --md and --tex ask for different things; give one of them")
-    return "json" if as_json else "md" if as_markdown else "tex" if as_tex else "text"
+    asked = {form: f"--{form}" for form, given in (("json", as_json), ("md", as_markdown), ("tex", as_tex)) if given}
+    if named is not None:
+        asked.setdefault("tex" if named == "latex" else named, f"--format {named}")
+    if len(asked) > 1:
+        raise InputError(f"{' and '.join(asked.values())} ask for different things; give one of them")
+    return next(iter(asked), "text")
 
 
 def data_options(command: Command) -> Command:
@@ -124,15 +127,16 @@ def data_facts(
         return None
     gc.enable()
     chosen, number = two_classes(classes), whole_number(seed, "--seed", least=0)
+    from boundcalc.commands.progress import announce
     from boundcalc.data import load
     from boundcalc.measuring import DataFacts
 
-    def announce(name: str) -> None:
-        if sys.stderr.isatty():
-            click.echo(f"measuring {name}", err=True)
-
-    return DataFacts(load(source, classes=chosen, label=label), seed=number or 0, device=device or "auto",
-                     announce=announce)  # fmt: skip
+    return DataFacts(
+        load(source, classes=chosen, label=label),
+        seed=number or 0,
+        device=device or "auto",
+        announce=lambda name: announce(f"measuring {name}"),
+    )
 
 
 def two_classes(classes: str | None) -> tuple[str, str] | None:
@@ -209,9 +213,9 @@ def split_assignments(assignments: Iterable[str], constants: Collection[str] = (
     return values
 
 
-def terminal_width() -> int | None:
+def terminal_width(*, err: bool = False) -> int | None:
     """The columns of the terminal that is written to; None where it is none: a file or a pipe is as wide as need be."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return shutil.get_terminal_size().columns if (sys.stderr if err else sys.stdout).isatty() else None
 
 
 _COLOURS = {
@@ -227,9 +231,16 @@ _VERDICT = re.compile(
 )
 
 
+def in_colour() -> bool:
+    """Whether to colour: on a terminal that can, or where FORCE_COLOR is set; never where NO_COLOR is."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (sys.stdout.isatty() and os.environ.get("TERM") != "dumb")
+
+
 def coloured(text: str) -> str:
-    """Text with its verdicts coloured where someone can see it: on a terminal, unless NO_COLOR is set."""
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    """Text with its verdicts coloured, if that is wanted: see `in_colour`."""
+    if not in_colour():
         return text
     return _VERDICT.sub(lambda found: click.style(found[0], fg=found.lastgroup, bold=True), text)
 
@@ -243,8 +254,12 @@ def show_answer(answer: dict[str, Any] | str) -> None:
 
         answer = json.dumps(answer, ensure_ascii=False, indent=2)
     try:
-        click.echo(answer)
+        click.echo(answer, color=in_colour())
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has gone (`boundcalc list | head`): nothing is left to say, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()  # The reader has gone (`boundcalc list | head`): nothing is left to say.
+
+
+def drop_output() -> None:
+    """Let what is not written yet go nowhere, so that the end of the process does not try again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     pass
 
 
-@click.command()
+@click.command(short_help="Decide which bound is smaller, and where.")
 @click.argument("arguments", nargs=-1, metavar="A B [C]... [NAME=EXPRESSION]...", shell_complete=complete_side)
 @click.option(
     "--quantity",

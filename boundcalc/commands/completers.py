@@ -150,4 +150,7 @@ def _symbols(theorem: Theorem | None) -> list[tuple[str, str]]:
 
 
 def _constants(theorem: Theorem | None) -> list[tuple[str, str]]:
-    return [(constant.name, f"hidden by {constant.hides}") for constant in theorem.constants] if theorem else []
+    from boundcalc.notation import hidden_by
+
+    constants = theorem.constants if theorem else ()
+    return [(constant.name, f"hidden by {hidden_by(constant.hides)}") for constant in constants]

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from boundcalc.commands.common import (
-    json_option,
+    form_options,
+    one_form,
     show_answer,
     terminal_width,
     two_classes,
     whole_number,
 )
 from boundcalc.commands.completers import complete_measure, complete_source
-from boundcalc.commands.progress import ProgressBar
+from boundcalc.commands.progress import announce
 from boundcalc.errors import InputError
 from boundcalc.parsing import parse_number
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from boundcalc.estimate import Estimate
 
 
-@click.command("data")
+@click.command("data", short_help="Measure what the theorems assume of a data set.")
 @click.argument("source", shell_complete=complete_source)
 @click.option("--classes", metavar="A,B", help="The two classes to tell apart; A becomes +1, B −1.")
 @click.option("--label", metavar="COLUMN", help="Label column of a file, by name or number; the last by default.")
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
 )
 @click.option("--inits", default="4", show_default=True, metavar="N", help="How many networks R is to hold for.")
 @click.option("--seed", default="0", show_default=True, metavar="N", help="Seed of what is drawn at random.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@json_option
+@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu or cuda.")
+@form_options
 def measure_data(
     source: str,
     classes: str | None,
@@ -62,6 +63,8 @@ def measure_data(
     seed: str,
     device: str,
     as_json: bool,
+    as_markdown: bool,
+    as_tex: bool,
 ) -> None:
     """Measure what the theorems assume of a data set: φ, λ₀, margins γ, B and R, each with the side on which it errs.
 
@@ -77,8 +80,9 @@ def measure_data(
     gc.enable()
     from boundcalc.data import load
     from boundcalc.estimate.measures import MEASURES, Options, check_measures, measure
-    from boundcalc.report.data import data_json, data_text
+    from boundcalc.report.data import data_json, data_latex, data_markdown, data_text
 
+    form = one_form(as_json, as_markdown, as_tex)
     options = Options(
         L=whole_number(depth, "--depth") or 1,
         seed=whole_number(seed, "--seed", least=0) or 0,
@@ -95,13 +99,17 @@ def measure_data(
     data = load(source, classes=two_classes(classes), label=label)
     found: list[Estimate] = []
     refused: dict[str, str] = {}
-    with ProgressBar() as bar:
-        for done, name in enumerate(name for name in MEASURES if name in names):
-            bar.show("measuring", done, len(set(names)), name)
-            try:
-                found += measure(data, [name], options)
-            except InputError as problem:
-                if only is not None:
-                    raise
-                refused[name] = str(problem)
-    show_answer(data_json(data, found, refused) if as_json else data_text(data, found, refused, terminal_width()))
+    for done, name in enumerate((name for name in MEASURES if name in names), 1):
+        announce(f"measuring {name}, {done} of {len(set(names))}")
+        try:
+            found += measure(data, [name], options)
+        except InputError as problem:
+            if only is not None:
+                raise
+            refused[name] = str(problem)
+    if form == "json":
+        show_answer(data_json(data, found, refused))
+    elif form == "text":
+        show_answer(data_text(data, found, refused, terminal_width()))
+    else:
+        show_answer((data_latex if form == "tex" else data_markdown)(data, found, refused))

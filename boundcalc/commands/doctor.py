@@ -9,7 +9,7 @@ import click
 from boundcalc.commands.common import json_option, show_answer, terminal_width
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="Say what this machine can do.")
 @json_option
 def doctor(as_json: bool) -> None:
     """Say what this machine can do: versions, devices, memory, rates, widths in reach of each engine, extras.

@@ -9,7 +9,7 @@ import click
 from boundcalc.commands.common import constant_policy, json_option, show_answer, theorems_option
 
 
-@click.command("explore")
+@click.command("explore", short_help="Write a page of curves that move with sliders.")
 @click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The page to write, FILE.html."
 )

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from boundcalc.commands.common import json_option, show_answer, theorems_option
+from boundcalc.commands.common import json_option, show_answer, terminal_width, theorems_option
 from boundcalc.commands.completers import complete_page
 from boundcalc.errors import InputError
 
 
-@click.command("manual")
+@click.command("manual", short_help="Print a page of the manual.")
 @click.argument("name", metavar="[PAGE]", required=False, shell_complete=complete_page)
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write all pages into DIR, in Markdown."
@@ -19,16 +19,17 @@ from boundcalc.errors import InputError
 @theorems_option
 @json_option
 def manual(name: str | None, out: Path | None, theorem_files: tuple[Path, ...], as_json: bool) -> None:
-    """Print a PAGE of the manual: index, verdicts, theorems, own_theorem or engines; all are Markdown.
+    """Print a PAGE of the manual: index (which lists the others), verdicts, theorems, own_theorem, engines or json.
 
-    That of the theorems is generated from the catalogue where --theorems adds to it, or -o writes it.
+    Pages are Markdown, laid out where they go to a terminal. That of the theorems is generated from the catalogue where
+    --theorems adds to it, or -o writes it.
 
     \b
     boundcalc manual
     boundcalc manual verdicts
     boundcalc manual -o pages
     """
-    from boundcalc.report.manual import page, write_manual
+    from boundcalc.report.manual import page, terminal_text, write_manual
 
     if name is not None and out is not None:
         raise InputError(f"-o {str(out)!r} writes every page: drop {name}, or print it without -o")
@@ -45,4 +46,6 @@ def manual(name: str | None, out: Path | None, theorem_files: tuple[Path, ...], 
         text = page(shown, load(theorem_files))
     else:
         text = page(shown)
-    show_answer({"page": shown, "markdown": text} if as_json else text.rstrip())
+    width = terminal_width()
+    printed = text.rstrip() if width is None else terminal_text(text, width)
+    show_answer({"page": shown, "markdown": text} if as_json else printed)

@@ -13,7 +13,8 @@ from boundcalc.commands.common import (
     INFEASIBLE,
     constant_options,
     constant_policy,
-    json_option,
+    form_options,
+    one_form,
     parse_values,
     reading_option,
     show_answer,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     pass
 
 
-@click.command("plan")
+@click.command("plan", short_help="Choose ε, n, m and the iterations at the least cost.")
 @click.argument("theorem", shell_complete=complete_theorem)
 @click.argument("values", nargs=-1, metavar="error=VALUE [NAME=VALUE]...", shell_complete=complete_value)
 @click.option(
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 @constant_options
 @theorems_option
 @reading_option
-@json_option
+@form_options
 def plan_budget(
     theorem: str,
     values: tuple[str, ...],
@@ -48,6 +49,8 @@ def plan_budget(
     theorem_files: tuple[Path, ...],
     reading: str,
     as_json: bool,
+    as_markdown: bool,
+    as_tex: bool,
 ) -> None:
     """Choose ε, n, m and the iterations that meet a target error by a THEOREM at the least cost.
 
@@ -59,8 +62,9 @@ def plan_budget(
     """
     from boundcalc.budget import plan
     from boundcalc.catalogue import load
-    from boundcalc.report.plans import plan_json, plan_text
+    from boundcalc.report.plans import plan_json, plan_latex, plan_markdown, plan_text
 
+    form = one_form(as_json, as_markdown, as_tex)
     gc.enable()
     found = load(theorem_files).find(theorem, reading)
     policy = constant_policy(settings, constants_file)
@@ -69,6 +73,11 @@ def plan_budget(
     if "error" not in given:
         raise InputError("plan needs a target: give error=0.1, say")
     answer = plan(found, given.pop("error"), given, cost, policy, strict=strict)
-    show_answer(plan_json(answer) if as_json else plan_text(answer, terminal_width()))
+    if form == "json":
+        show_answer(plan_json(answer))
+    elif form == "text":
+        show_answer(plan_text(answer, terminal_width()))
+    else:
+        show_answer((plan_latex if form == "tex" else plan_markdown)(answer))
     if answer.status != "planned":
         sys.exit(INFEASIBLE)

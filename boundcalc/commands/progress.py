@@ -6,12 +6,20 @@ import math
 import shutil
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from boundcalc.report.tables import folded
+
 if TYPE_CHECKING:
     from boundcalc.verify.progress import State
+
+
+def announce(line: str) -> None:
+    """Say on stderr what comes next, if someone can see it."""
+    if sys.stderr.isatty():
+        click.echo(line, err=True)
 
 
 class RunLine:
@@ -39,8 +47,10 @@ class RunLine:
         self._stage, self._said = state.name, now
         text = f"{state.name} {state.share:.0%}: {state.line()}"
         if self._rewritten:
-            # Back to the start of the line; what was there goes.
-            click.echo(f"\r\033[K{text[: shutil.get_terminal_size().columns - 1]}", nl=False, err=True)
+            # Back to the start of the line; what was there goes. Only what stays may take several lines.
+            columns = shutil.get_terminal_size().columns
+            shown = folded(text, columns - 1) if over else text[: columns - 1]
+            click.echo(f"\r\033[K{shown}", nl=False, err=True)
             self._open = True
         else:
             click.echo(text, err=True)
@@ -49,34 +59,3 @@ class RunLine:
         if self._open:
             click.echo(err=True)
         self._open = False
-
-
-class ProgressBar:
-    """One line on stderr for each stage of a run."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-        self._stage = ""
-        self._said = time.monotonic()
-
-    def __enter__(self) -> ProgressBar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def show(self, stage: str, step: int, steps: int, detail: str = "") -> None:
-        """Show how far a stage is."""
-        from tqdm import tqdm
-
-        if stage != self._stage:
-            if self._bar is not None:
-                self._bar.close()
-            # A bar that is rewritten in place only where there is someone to see it; else a line now and then.
-            self._bar = tqdm(total=steps, desc=stage, file=sys.stderr, mininterval=0.2 if sys.stderr.isatty() else 10)
-            self._stage = stage
-        self._bar.update(step - self._bar.n)
-        if detail and time.monotonic() - self._said > self._bar.mininterval:
-            self._bar.set_postfix_str(detail)
-            self._said = time.monotonic()

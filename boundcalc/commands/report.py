@@ -10,7 +10,7 @@ from boundcalc.commands.common import json_option, show_answer
 from boundcalc.errors import InputError
 
 
-@click.command()
+@click.command(short_help="Write the report of a run, or of several side by side.")
 @click.argument("folders", nargs=-1, required=True, metavar="DIR [DIR]...", type=click.Path(path_type=Path))
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), metavar="FILE",
@@ -22,7 +22,8 @@ from boundcalc.errors import InputError
 def report(folders: tuple[Path, ...], out: Path | None, as_markdown: bool, as_tex: bool, as_json: bool) -> None:
     """Write the report of a run in DIR again, or put several runs side by side; trains nothing.
 
-    DIR is that of a verify, calibrate or scaling. Several DIR are printed in Markdown unless another form is asked for.
+    DIR is that of a verify, a ladder of widths too, of a calibrate or a scaling. Several DIR, of one verify each, are
+    printed in Markdown unless another form is asked for.
 
     \b
     boundcalc report runs/digits

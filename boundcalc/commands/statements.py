@@ -9,7 +9,6 @@ import click
 
 from boundcalc.commands.common import (
     form_options,
-    json_option,
     one_form,
     reading_option,
     show_answer,
@@ -17,13 +16,12 @@ from boundcalc.commands.common import (
     theorems_option,
 )
 from boundcalc.commands.completers import complete_theorem
-from boundcalc.errors import InputError
 
 if TYPE_CHECKING:
     from boundcalc.theorem import Theorem
 
 
-@click.command("list")
+@click.command("list", short_help="List every statement of the catalogue.")
 @theorems_option
 @form_options
 def list_statements(theorem_files: tuple[Path, ...], as_json: bool, as_markdown: bool, as_tex: bool) -> None:
@@ -46,28 +44,35 @@ def list_statements(theorem_files: tuple[Path, ...], as_json: bool, as_markdown:
         show_answer(catalogue_json(catalogue) if form == "json" else catalogue_text(catalogue, terminal_width()))
 
 
-@click.command()
+@click.command(short_help="Show a statement in full.")
 @click.argument("theorem", shell_complete=complete_theorem)
 @click.option(
-    "--format", "form", type=click.Choice(["text", "toml", "latex", "mathml", "json"]), default="text",
-    show_default=True, help="toml can be read with --theorems; mathml is a piece of HTML.",
+    "--format", "form", type=click.Choice(["text", "toml", "latex", "mathml", "json"]),
+    help="toml can be read with --theorems; mathml is a piece of HTML; latex is --tex, and json --json.",
 )  # fmt: skip
 @theorems_option
 @reading_option
-@json_option
-def show(theorem: str, form: str, theorem_files: tuple[Path, ...], reading: str, as_json: bool) -> None:
+@form_options
+def show(
+    theorem: str,
+    form: str | None,
+    theorem_files: tuple[Path, ...],
+    reading: str,
+    as_json: bool,
+    as_markdown: bool,
+    as_tex: bool,
+) -> None:
     """Show a THEOREM in full: setting, hypotheses, conditions, prescriptions, guarantees, constants.
 
     \b
     boundcalc show cao2020/cor3.3
-    boundcalc show chen2019/thm2.1 --format latex
+    boundcalc show chen2019/thm2.1 --tex
+    boundcalc show cao2020/thm3.1 --format toml
     """
     from boundcalc.catalogue import load
 
     found = load(theorem_files).find(theorem, reading)
-    if as_json and form not in ("text", "json"):
-        raise InputError(f"--json and --format {form} ask for two things; give one of them")
-    show_answer(_shown("json" if as_json else form, found))
+    show_answer(_shown(one_form(as_json, as_markdown, as_tex, form), found))
 
 
 def _shown(form: str, theorem: Theorem) -> dict[str, Any] | str:
@@ -76,10 +81,14 @@ def _shown(form: str, theorem: Theorem) -> dict[str, Any] | str:
         from boundcalc.exchange import dumps
 
         return dumps([theorem]).rstrip()
-    if form in ("latex", "mathml"):
+    if form in ("tex", "mathml"):
         from boundcalc.display import theorem_html, theorem_latex
 
-        return theorem_latex(theorem) if form == "latex" else theorem_html(theorem)
+        return theorem_latex(theorem) if form == "tex" else theorem_html(theorem)
+    if form == "md":
+        from boundcalc.report.manual import theorem_markdown
+
+        return theorem_markdown(theorem)
     from boundcalc.report.answers import theorem_json, theorem_text
 
     return theorem_json(theorem) if form == "json" else theorem_text(theorem, terminal_width())

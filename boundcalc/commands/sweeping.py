@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     pass
 
 
-@click.command("sweep")
+@click.command("sweep", short_help="Evaluate a quantity over ranges: a table or a plot.")
 @click.argument("theorem", shell_complete=complete_theorem)
 @click.argument("quantity", shell_complete=complete_quantity)
 @click.argument("values", nargs=-1, metavar="[NAME=RANGE]...", shell_complete=complete_range)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +21,7 @@ from boundcalc.commands.common import (
     parse_values,
     show_answer,
     split_assignments,
+    terminal_width,
     two_classes,
     whole_number,
 )
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 def _run_options(command: Command) -> Command:
     """What decides the numbers of a verification, apart from the statement's inputs: see `_run_of`."""
     for option in (
-        click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
+        click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu or cuda."),
         click.option(
             "--dtype", default="auto", metavar="TYPE",
             help="float32 or float64 [default: float64 where rounding could decide, else float32].",
@@ -52,12 +53,6 @@ def _run_options(command: Command) -> Command:
         ),
         click.option("--seed", default="0", show_default=True, metavar="N", help="Seed of the inits and of the split."),
         click.option("--trials", metavar="N", help="Number of inits [default: the fewest that could support 1 − δ]."),
-        click.option(
-            "--width", metavar="M",
-            help="Width to train at [default: the prescribed one where it fits into memory, else 64]; several "
-            "(64,128,256) for cao2020/rem3.1, which is about growth with it. For verify also inf, the limit m → ∞; "
-            "auto, the prescribed width by whichever engine reaches it; and 64:1024 or 64:inf, a ladder.",
-        ),
         click.option("--rows", metavar="N", help="Train on N of the examples only."),
         click.option("--label", metavar="COLUMN", help="Label column of a file, by name or number [default: last]."),
         click.option("--classes", metavar="A,B", help="The two classes to tell apart; A becomes +1, B −1."),
@@ -68,6 +63,14 @@ def _run_options(command: Command) -> Command:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def _width_option(more: str = "") -> Callable[[Command], Command]:
+    """The width to train at; what else may be given is said by `more`."""
+    return click.option(
+        "--width", metavar="M",
+        help="Width to train at [default: the prescribed one where it fits into memory, else 64]" + more,
+    )  # fmt: skip
 
 
 def _run_of(
@@ -114,10 +117,14 @@ _AGAINST = ("refuted at these constants", "premise unmet", "fails in the limit")
 """The verdicts that an exit code of 3 tells of."""
 
 
-@click.command()
+@click.command(short_help="Train as prescribed, and check what is guaranteed.")
 @click.argument("theorem", shell_complete=complete_theorem)
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...", shell_complete=complete_value)
 @_run_options
+@_width_option(
+    "; also inf, the limit m → ∞; auto, the prescribed width by whichever engine reaches it; 64:1024 or 64:inf, a "
+    "ladder; and several, as 64,128,256, for cao2020/rem3.1, which is about growth with the width."
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run.")
 @click.option(
     "--stop-early",
@@ -233,25 +240,31 @@ def verify(
         case = case_at(theorem, options, inputs, engine or "dense", policy, strict=strict)
         interval = anytime_interval if options.anytime else clopper_pearson
         if not deterministic(case):
-            click.echo(str(outlook(case.trials, float(case.failure), interval)), err=True)
+            _say(str(outlook(case.trials, float(case.failure), interval)))
         with _workers(cluster) as workers, RunLine() as line:
             result = run(case, out, line.show, workers=workers, batch=together, checkpoint_seconds=float(seconds))
             probed = probe(
                 result, out, factors, on_progress=line.show, workers=workers, checkpoint_seconds=float(seconds)
             )
+        from boundcalc.report.tables import folded
         from boundcalc.report.verification import probe_line, verdict_line, verification_json, width_line, write_reports
 
         paths = write_reports(result, out, probed)
     if as_json:
         show_answer(verification_json(result, probed))
     else:
-        click.echo(width_line(result))
-        show_answer(verdict_line(result))
-        if probed:
-            click.echo(probe_line(probed))
+        said = (width_line(result), verdict_line(result), *([probe_line(probed)] if probed else []))
+        show_answer("\n".join(folded(line, terminal_width()) for line in said))
         click.echo(f"wrote {', '.join(str(path) for path in paths)}")
     if result.verdict in _AGAINST:
         sys.exit(INFEASIBLE)
+
+
+def _say(line: str) -> None:
+    """What is said of a run beside its answer."""
+    from boundcalc.report.tables import folded
+
+    click.echo(folded(line, terminal_width(err=True)), err=True)
 
 
 def _climb(found: Plan, out: Path, workers: Workers | None, seconds: float, *, as_json: bool) -> None:
@@ -262,8 +275,8 @@ def _climb(found: Plan, out: Path, workers: Workers | None, seconds: float, *, a
     from boundcalc.verify.statistics import clopper_pearson, outlook
 
     case = found.rungs[0].case
-    click.echo(plan_text(found), err=True)
-    click.echo(str(outlook(case.trials, float(case.failure), clopper_pearson)), err=True)
+    click.echo(plan_text(found, terminal_width(err=True)), err=True)
+    _say(str(outlook(case.trials, float(case.failure), clopper_pearson)))
 
     def report(one: Climbed) -> None:
         write_reports(one.result, out / one.rung.name)
@@ -274,7 +287,7 @@ def _climb(found: Plan, out: Path, workers: Workers | None, seconds: float, *, a
     if as_json:
         show_answer(facts)
     else:
-        click.echo(ladder_text(facts))
+        show_answer(ladder_text(facts, terminal_width()))
         click.echo(f"wrote {', '.join(str(path) for path in paths)}, and a report for every width")
     if ladder.climbed[-1].result.verdict in _AGAINST:
         sys.exit(INFEASIBLE)
@@ -286,11 +299,12 @@ _vary_option = click.option(
 )  # fmt: skip
 
 
-@click.command()
+@click.command(short_help="Measure the hidden constants of a statement.")
 @click.argument("theorem", shell_complete=complete_theorem)
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...", shell_complete=complete_value)
 @_vary_option
 @_run_options
+@_width_option(".")
 @click.option("--no-width", is_flag=True, help="Do not look for the smallest sufficient width of every setting.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the runs.")
 @constant_options
@@ -314,8 +328,8 @@ def calibrate(
     the file as they were given.
 
     \b
-    boundcalc calibrate chen2019/thm2.1 --data digits --classes 3,8 --vary L=2,3 --vary epsilon=0.1,0.2
-        --width 32 --trials 6 --out runs/calibrated
+    boundcalc calibrate chen2019/thm2.1 --data digits --classes 3,8 \\
+        --vary L=2,3 --vary epsilon=0.1,0.2 --width 32 --trials 6 --out runs/calibrated
     """
     policy = constant_policy(settings, constants_file)
     study = _study(theorem, values, out, policy, run_options, strict=strict)
@@ -330,11 +344,11 @@ def calibrate(
     if as_json:
         show_answer(calibration_json(found))
     else:
-        click.echo(calibration_text(found))
+        show_answer(calibration_text(found, terminal_width()))
         click.echo(f"wrote {', '.join(str(path) for path in paths)}")
 
 
-@click.command()
+@click.command(short_help="Fit how what sufficed grows with one input.")
 @click.argument("theorem", shell_complete=complete_theorem)
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...", shell_complete=complete_value)
 @_vary_option
@@ -347,6 +361,7 @@ def calibrate(
     help="The smallest sufficient number of steps, or width.",
 )
 @_run_options
+@_width_option(".")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the runs.")
 @constant_options
 @json_option
@@ -367,8 +382,8 @@ def scaling(
     Both are at the constants given by --set or --constants, else at unit constants.
 
     \b
-    boundcalc scaling chen2019/thm2.1 L=2 --data digits --classes 3,8 --vary epsilon=0.05,0.1,0.2 --vary n=50,100,200
-        --width 32 --trials 6 --out runs/scaling
+    boundcalc scaling chen2019/thm2.1 L=2 --data digits --classes 3,8 \\
+        --vary epsilon=0.05,0.1,0.2 --vary n=50,100,200 --width 32 --trials 6 --out runs/scaling
     """
     policy = constant_policy(settings, constants_file)
     study = _study(theorem, values, out, policy, run_options, strict=strict)
@@ -382,7 +397,7 @@ def scaling(
     if as_json:
         show_answer(scalings_json(theorem, found))
     else:
-        click.echo(scalings_text(theorem, found))
+        show_answer(scalings_text(theorem, found, terminal_width()))
         click.echo(f"wrote {', '.join(str(path) for path in paths)}")
 
 

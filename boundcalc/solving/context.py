@@ -38,7 +38,7 @@ from boundcalc.theorem import Bound, Condition, Guarantee, Prescription, Relatio
 ITERATIONS = ("T", "K")
 """Counts of iterations: more than prescribed do no harm."""
 
-Given = Mapping[str, "Number | sympy.Expr"]
+Given = Mapping[str, Number | sympy.Expr]
 """Inputs by name or alias: numbers, exact or as one types them, or formulas in other symbols (τ = R·m^(−1/2)). In a
 formula a symbol is known by its name, and a float is the decimal that it prints as."""
 

@@ -33,7 +33,7 @@ from boundcalc.sweeps.points import Demand, Points
 from boundcalc.symbols import VOCABULARY, L, Symbol, lookup, n, show_fraction, symbol_of
 from boundcalc.theorem import Bound, Condition, Guarantee, Theorem
 
-Given = Mapping[str, "Number | sympy.Expr | ArrayLike | Axis"]
+Given = Mapping[str, Number | sympy.Expr | ArrayLike | Axis]
 """Inputs by name or alias, and hidden constants by name: numbers, exact or as one types them; arrays or lists of
 numbers; ranges, as one types them or as `parse_axis` reads them; formulas in other symbols."""
 
