@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import boundcalc
 from boundcalc.constants import read_constants
-from boundcalc.report.studies import calibration_text, write_calibration
+from boundcalc.report.studies import calibration_json, calibration_text, write_calibration
 from boundcalc.verify.calibration import calibrate
 from boundcalc.verify.case import Options, make_case
 from boundcalc.verify.runner import run
@@ -23,7 +23,7 @@ with TemporaryDirectory() as folder:
     measured = read_constants(Path(folder) / "constants.toml")
     case = make_case(theorem.key, options, {"epsilon": Fraction(1, 20), "L": Fraction(2)}, measured)
     there = run(case, Path(folder) / "there")
-print(calibration_text(calibration))
+print(calibration_text(calibration_json(calibration)))
 
 new = {"epsilon": "0.05", "L": 2, "R": there.prescribed.found["R"]}
 print(f"\nat ε = 0.05, with the R = {float(new['R']):.4g} that was found there:")

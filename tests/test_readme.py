@@ -106,13 +106,15 @@ def test_printed_tables_have_the_columns_of_today() -> None:
 
     (printed,) = (block for block in blocks("console") if "--width 8192:inf" in block)
     head, _, *rows = printed.split("\n")[1:]
-    assert re.split(r"\s{2,}", head) == list(ladder._HEADER)
+    # At this statement nothing is found by training that its width depends on.
+    assert re.split(r"\s{2,}", head) == [name for name in ladder._HEADER if name != "found"]
     # The least admissible C_m at a width is that width over the one that is asked for at C_m = 1: 128 001.
     assert [row.split(" = ")[1] for row in rows if " = 10^" in row] == [
         f"10^{math.log10(m / 128001):.2f}" for m in (8192, 32768)
     ]
     assert (
-        "What is guaranteed is shown to happen at m = 8192, and at all wider rungs, each with 95 % confidence." in rows
+        "What is guaranteed is shown to happen at m = 8192, and at all wider ones here, each with 95 % confidence."
+        in rows
     )
 
 

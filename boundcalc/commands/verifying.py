@@ -340,11 +340,11 @@ def calibrate(
 
     with shortage_in_one_line(), RunLine() as line:
         found = fit(study, settings_of(_varied(vary, study)), widths=not no_width, progress=line.show)
-    paths = write_calibration(found, out)
+    paths, facts = write_calibration(found, out), calibration_json(found)
     if as_json:
-        show_answer(calibration_json(found))
+        show_answer(facts)
     else:
-        show_answer(calibration_text(found, terminal_width()))
+        show_answer(calibration_text(facts, terminal_width()))
         click.echo(f"wrote {', '.join(str(path) for path in paths)}")
 
 

@@ -16,13 +16,12 @@ from boundcalc.report.document import (
     Table,
     Text,
     number,
-    plain,
     without_empty_columns,
 )
 from boundcalc.report.figures import intervals_facts, sizes_facts
 from boundcalc.report.forms import json_text, write_forms, write_text
 from boundcalc.report.runs import Series, data_words, ladder_command, run_json, run_sections
-from boundcalc.report.tables import fitted, folded
+from boundcalc.report.tables import fitted, folded, table_text
 from boundcalc.report.verification import LAYOUT
 from boundcalc.symbols import show_fraction
 from boundcalc.verify.case import show_bytes
@@ -51,9 +50,8 @@ def ladder_text(facts: Facts, width: int | None = None) -> str:
 
     width: of the terminal, None where there is none.
     """
-    table = fitted([[plain(cell) for cell in row] for row in _rows(facts)], _HEADER, width)
     summary = (folded(line, width) for line in facts["summary"])
-    return "\n".join([table, "", *summary, *_left_out(facts["left_out"], width)])
+    return "\n".join([table_text(_widths(facts), width), "", *summary, *_left_out(facts["left_out"], width)])
 
 
 def _left_out(reasons: Mapping[str, str], width: int | None) -> list[str]:
@@ -106,7 +104,7 @@ def ladder_document(facts: Facts) -> Document:
         (first, data_words(facts["run"]["data"])),
         "good" if facts["holds_from"] and facts["holds_from"]["width"] is not None else "open",
         (
-            Section("Widths", (*map(Paragraph, rest), without_empty_columns(Table(_HEADER, tuple(_rows(facts)))))),
+            Section("Widths", (*map(Paragraph, rest), without_empty_columns(_widths(facts)))),
             Section("Pictures", (Pictures(tuple(pictures)),)),
             Section(
                 "What was planned",
@@ -131,7 +129,16 @@ def write_ladder(ladder: Ladder, folder: Path) -> tuple[Path, ...]:
 
 
 _ELSEWHERE = Paragraph("Memory and time are those of this machine: on another one, other widths may be left out.")
-_HEADER = ("m", "engine", "found", "succeeded", "95 % interval", "guarantee", "verdict", "constant that makes m enough")
+_HEADER = (
+    "m",
+    "engine",
+    "found",
+    "succeeded",
+    "95 % interval",
+    "guarantee",
+    "verdict",
+    "constant that makes m enough",
+)
 _PLANNED = ("m", "engine", "memory", "time, estimated", "time, taken by this start")
 
 
@@ -139,11 +146,15 @@ def _summary(ladder: Ladder) -> list[str]:
     """What a ladder comes to, in sentences."""
     lines, start, limit, widest = [], ladder.start, ladder.limit, ladder.widest
     if start is None:
-        lines.append("What is guaranteed is not shown to happen at the widest rung, and so from no width on.")
+        lines.append(
+            "What is guaranteed is not shown to happen at the widest of these widths, and so from no width on."
+        )
     elif start.rung.width is None:
         lines.append("What is guaranteed is shown to happen in the limit m → ∞, and at no width that was tried.")
     else:
-        which = "the only rung" if len(ladder.climbed) == 1 else "and at all wider rungs, each with 95 % confidence"
+        which = (
+            "the only width" if len(ladder.climbed) == 1 else "and at all wider ones here, each with 95 % confidence"
+        )
         lines.append(f"What is guaranteed is shown to happen at m = {start.rung.width}, {which}.")
         use, found = start.constant, start.result.prescribed
         if use is not None:
@@ -153,10 +164,10 @@ def _summary(ladder: Ladder) -> list[str]:
                 f"the constants in use it asks for m ≥ {found.solutions['width'].number} there{at}."
             )
     if not ladder.reached:
-        lines.append("No finite rung has a width that the statement asks for at the constants in use.")
+        lines.append("No finite width here is one that the statement asks for at the constants in use.")
         if widest is not None:
             lines.append(
-                f"At the widest finite rung, m = {widest.rung.width} ({widest.rung.engine}), where it asks for m ≥ "
+                f"At the widest finite one, m = {widest.rung.width} ({widest.rung.engine}), where it asks for m ≥ "
                 f"{widest.result.prescribed.solutions['width'].number}: {_counted(widest)}."
             )
         if limit is not None:
@@ -206,8 +217,8 @@ def _constant_json(one: Climbed) -> dict[str, Any] | None:
     return {"name": use.name, "value": show_fraction(use.value), "log10": log10}
 
 
-def _rows(facts: Facts) -> list[tuple[Text, ...]]:
-    return [
+def _widths(facts: Facts) -> Table:
+    rows = [
         (
             _shown(one),
             one["engine"],
@@ -220,6 +231,7 @@ def _rows(facts: Facts) -> list[tuple[Text, ...]]:
         )
         for one in facts["rungs"]
     ]
+    return Table(_HEADER, tuple(rows))
 
 
 def _constant(facts: Facts) -> Text:

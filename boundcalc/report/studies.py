@@ -30,7 +30,7 @@ from boundcalc.report.document import (
 from boundcalc.report.figures import picture_facts, sizes_facts
 from boundcalc.report.forms import json_text, write_forms, write_text
 from boundcalc.report.runs import Series, data_words, run_json, run_sections, study_command
-from boundcalc.report.tables import fitted, folded
+from boundcalc.report.tables import fitted, folded, table_text
 from boundcalc.report.verification import LAYOUT
 from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.verify.calibration import Calibration, Need, constants_toml, widths
@@ -46,41 +46,22 @@ _MOST_ROWS = 24
 Facts = Mapping[str, Any]
 
 
-def calibration_text(calibration: Calibration, width: int | None = None) -> str:
+def calibration_text(facts: Facts, width: int | None = None) -> str:
     """What was measured at every setting, the constants, how they did where left out, and the widths they ask for.
 
     width: of the terminal, None where there is none.
     """
-    names = [constant.name for constant in calibration.constants]
-    asked = widths(calibration)
-    rows = [
-        (
-            need.setting.name.replace("_", "/"),
-            f"{need.successes} of {need.inits}",
-            *(_power(need.log10.get(name)) for name in names),
-            "–" if need.smallest_width is None else str(need.smallest_width),
-            _power(prescribed.calibrated),
-            _power(prescribed.unit),
-        )
-        for need, prescribed in zip(calibration.needs, asked, strict=True)
-    ]
-    headers = (
-        "setting", "successes", *(f"{name} needed" for name in names), "smallest width", "m* as calibrated",
-        "m* at C = 1",
-    )  # fmt: skip
-    constants = [
-        (c.name, show_fraction(c.value), f"{c.held} of {c.settings}", f"{c.room:.3g}") for c in calibration.constants
-    ]
     share = (
-        f"With 95 % confidence at most a share {calibration.exceeded:.3g} of fresh inits, each at one of these "
-        "settings drawn at random, needs more than a constant measured init by init."
+        f"With 95 % confidence at most a share {facts['share_of_fresh_inits_that_need_more']:.3g} of fresh inits, each "
+        "at one of these settings drawn at random, needs more than a constant measured init by init."
     )
+    withheld = [_withheld(facts["withheld"])] if facts["withheld"] else []
     return "\n\n".join(
         (
-            folded(f"{calibration.key}, calibrated on {calibration.on}", width),
-            fitted(rows, headers, width),
-            fitted(constants, ("constant", "calibrated", "held where left out", "room (median)"), width),
-            *(folded(words, width) for words in (share, _ROOM, *_withheld_text(calibration))),
+            folded(f"{facts['theorem']}, calibrated on {facts['on']}", width),
+            table_text(_setting_table(facts), width),
+            *([table_text(_constant_table(facts), width)] if facts["constants"] else []),
+            *(folded(words, width) for words in (share, _ROOM, *withheld)),
         )
     )
 
@@ -89,14 +70,6 @@ _ROOM = (
     "Held where left out: in how many settings the inequality holds at the constant fitted on all the others. Room: "
     "how many times that constant exceeds the one needed there."
 )
-
-
-def _withheld_text(calibration: Calibration) -> tuple[str, ...]:
-    """Which constants were measured and are not given, and why."""
-    names = sorted({name for need in calibration.needs for name in need.withheld})
-    if not names:
-        return ()
-    return (_withheld(names),)
 
 
 def _withheld(names: Sequence[str]) -> str:
@@ -229,16 +202,6 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _power(log10: float | None) -> str:
-    """A number of any size from its log₁₀."""
-    if log10 is None or math.isnan(log10):
-        return "–"
-    if log10 == -math.inf:
-        return "0"
-    whole = math.floor(log10)
-    return f"{10**log10:.3g}" if abs(log10) < 5 else f"{10 ** (log10 - whole):.3f}e{whole}"
-
-
 def calibration_document(facts: Facts) -> Document:
     """The report of a calibration, from calibration.json."""
     constants = facts["constants"]
@@ -272,48 +235,48 @@ def calibration_document(facts: Facts) -> Document:
 
 def _constants(facts: Facts) -> Iterator[Block]:
     if facts["constants"]:
-        yield Table(
-            ("constant", "calibrated", "held where left out", "room (median)"),
-            tuple(
-                (
-                    Code(one["name"]),
-                    _size(one["log10"]),
-                    f"{one['held_where_left_out']} of {one['settings']}",
-                    number(one["room"], 3),
-                )
-                for one in facts["constants"]
-            ),
-        )
+        yield _constant_table(facts)
         yield Paragraph(_ROOM)
     if facts["withheld"]:
         yield Paragraph(_withheld(facts["withheld"]))
 
 
+def _constant_table(facts: Facts) -> Table:
+    rows = tuple(
+        (
+            Code(one["name"]),
+            _size(one["log10"]),
+            f"{one['held_where_left_out']} of {one['settings']}",
+            number(one["room"], 3),
+        )
+        for one in facts["constants"]
+    )
+    return Table(("constant", "calibrated", "held where left out", "room (median)"), rows)
+
+
+def _setting_table(facts: Facts) -> Table:
+    names = [one["name"] for one in facts["constants"]]
+    columns = (
+        "setting", "successes", *(f"{name} needed" for name in names), "smallest m that sufficed",
+        "m asked for, as calibrated", "m asked for at C = 1",
+    )  # fmt: skip
+    rows = tuple(
+        (
+            _setting(one),
+            f"{one['successes']} of {one['inits']}",
+            *(_size(one["log10_needed"].get(name)) for name in names),
+            number(one["smallest_width"]),
+            _asked(one["log10_width_as_calibrated"]),
+            _asked(one["log10_width_at_unit_constants"]),
+        )
+        for one in facts["settings"]
+    )
+    return Table(columns, rows)
+
+
 def _settings(facts: Facts) -> Iterator[Block]:
     constants, settings = facts["constants"], facts["settings"]
-    names = [one["name"] for one in constants]
-    table = Table(
-        (
-            "setting",
-            "successes",
-            *(f"{name} needed" for name in names),
-            "smallest width that sufficed",
-            "width asked for, as calibrated",
-            "width asked for at C = 1",
-        ),
-        tuple(
-            (
-                _setting(one),
-                f"{one['successes']} of {one['inits']}",
-                *(_size(one["log10_needed"].get(name)) for name in names),
-                number(one["smallest_width"]),
-                _asked(one["log10_width_as_calibrated"]),
-                _asked(one["log10_width_at_unit_constants"]),
-            )
-            for one in settings
-        ),
-    )
-    yield without_empty_columns(table)
+    yield without_empty_columns(_setting_table(facts))
     if constants:
         yield Paragraph("“Needed” is what would just have done there, in the worst init.")
     if len(settings) > _MOST_ROWS:

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
+from boundcalc.report.document import Table, plain, without_empty_columns
+
 WIDTH = 118
 """How long lines are at most, also where the terminal is wider."""
 
@@ -134,6 +136,12 @@ def fitted(
     # Broken between words, cells may be narrower than they might have been.
     widths = [max(printed(line) for cell in column for line in cell) for column in zip(*broken, strict=True)]
     return "\n".join(_drawn(broken, widths, form))
+
+
+def table_text(table: Table, width: int | None) -> str:
+    """A report's table as it stands on a terminal of so many columns, without what is empty."""
+    kept = without_empty_columns(table)
+    return fitted([[plain(cell) for cell in row] for row in kept.rows], [plain(cell) for cell in kept.columns], width)
 
 
 Form = Literal["simple", "grid"]
