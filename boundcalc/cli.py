@@ -6,6 +6,8 @@ Exit codes: 0 answered, 2 bad usage or input (one clear line on stderr), 3 answe
 from __future__ import annotations
 
 import gc
+import io
+import os
 import sys
 from importlib import import_module
 from types import MappingProxyType
@@ -89,6 +91,7 @@ def main() -> NoReturn:
     """Run the command; turn every foreseen problem into one line on stderr and exit code 2."""
     # What loading makes stays for good: looking through it for garbage takes a tenth of a query's time.
     gc.disable()
+    _prepare_streams()
     try:
         cli.main(standalone_mode=False, complete_var=COMPLETION_VARIABLE)
     except click.exceptions.Exit as stop:
@@ -97,7 +100,7 @@ def main() -> NoReturn:
         click.echo("interrupted", err=True)
         sys.exit(130)
     except click.ClickException as problem:
-        click.echo(f"boundcalc: {_one_line(problem.format_message())}", err=True)
+        click.echo(f"boundcalc: {_one_line(_with_help(problem))}", err=True)
         sys.exit(BAD_INPUT)
     except BoundcalcError as problem:
         click.echo(f"boundcalc: {_one_line(str(problem))}", err=True)
@@ -118,6 +121,28 @@ def main() -> NoReturn:
         click.echo("boundcalc: out of memory; free some, or ask for less", err=True)
         sys.exit(BAD_INPUT)
     sys.exit(ANSWERED)
+
+
+def _prepare_streams() -> None:
+    """Make both streams such that whatever is printed can be written, or say in one line why none is."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (It is open as long as the process lasts.)
+    if sys.stdout is None:
+        click.echo("boundcalc: standard output is closed; send it to a file, or to /dev/null", err=True)
+        sys.exit(BAD_INPUT)
+    for stream in (sys.stdout, sys.stderr):
+        # A letter that the encoding lacks is written by its number, as in JSON, where it would end the command.
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _with_help(problem: click.ClickException) -> str:
+    """What is wrong, and where it is said how the command is used, if that is what is wrong."""
+    said = problem.format_message().rstrip(". ")
+    context = problem.ctx if isinstance(problem, click.UsageError) else None
+    if context is None:
+        return said
+    return f"{said}{' See' if said.endswith('?') else '; see'} {context.command_path} --help"
 
 
 def _one_line(message: str) -> str:

@@ -13,7 +13,7 @@ Never `sympy.O`: it has no multivariate orders, and forgets the constant that a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Literal
 
 import sympy
 
+from boundcalc.documents import read_text
 from boundcalc.errors import InputError, UnknownNameError
 from boundcalc.parsing import Number, exact, parse_number
 from boundcalc.symbols import show_fraction
@@ -29,10 +30,9 @@ from boundcalc.symbols import show_fraction
 CALIBRATION = "calibration"
 """The table of a file of constants that says what they were measured on."""
 
-LARGEST_FILE = 1_000_000
-"""Bytes that a file of constants may have."""
-
 Direction = Literal["large", "small", "any"]
+Basis = Literal["unit", "source", "set", "calibrated", "chosen"]
+"""What a value rests on: nothing but the unit policy, a source, a setting, a measurement, or what a run chose."""
 
 
 class HiddenConstant(sympy.Symbol):
@@ -72,6 +72,11 @@ class HiddenConstant(sympy.Symbol):
         self.value = None if value is None else Fraction(value)
         self.origin = origin
         return self
+
+    @property
+    def placeholder(self) -> bool:
+        """Whether it is an exponent that no source gives: the unit policy's 1 for it is a guess."""
+        return self.role == "p" and self.value is None
 
     def _hashable_content(self) -> tuple[Any, ...]:
         return (*super()._hashable_content(), self.hides, self.role, self.direction, self.value, self.origin)
@@ -183,11 +188,11 @@ def explicit(expr: sympy.Expr) -> sympy.Expr:
     return rebuilt.explicit() if isinstance(rebuilt, Notation) else rebuilt
 
 
-def substitute(expr: sympy.Expr, replacements: Mapping[sympy.Symbol, sympy.Expr]) -> sympy.Expr:
-    """Put expressions in for symbols, everything else left as it is written."""
+def substitute(expr: sympy.Expr, replacements: Mapping[sympy.Expr, sympy.Expr]) -> sympy.Expr:
+    """Put expressions in for symbols, or for parts of an expression, everything else left as it is written."""
     if expr in replacements:
         return replacements[expr]
-    if not expr.free_symbols & replacements.keys():
+    if not any(old.free_symbols <= expr.free_symbols for old in replacements):
         return expr
     arguments = [substitute(argument, replacements) for argument in expr.args]
     with sympy.evaluate(False):
@@ -210,18 +215,41 @@ def exponents_hidden(expr: sympy.Expr) -> tuple[sympy.Expr, ...]:
 
 @dataclass(frozen=True)
 class ConstantUse:
-    """One hidden constant as it went into an answer."""
+    """One hidden constant as it went into an answer: what it is, its value, and what that rests on."""
 
-    name: str
-    hides: str
+    constant: HiddenConstant
     value: Fraction
     origin: str
-    direction: Direction = "any"
+    basis: Basis
+
+    @property
+    def name(self) -> str:
+        """Its name, as --set knows it."""
+        return self.constant.name
+
+    @property
+    def hides(self) -> str:
+        """The notation that hides it."""
+        return self.constant.hides
+
+    @property
+    def direction(self) -> Direction:
+        """Whether the statement needs it large enough, small enough, or says neither."""
+        return self.constant.direction
 
     @property
     def assumed(self) -> bool:
         """Whether nothing but the unit policy stands behind the value."""
-        return self.origin.startswith("unit policy")
+        return self.basis == "unit"
+
+    @property
+    def guessed(self) -> bool:
+        """Whether it is an exponent that no source gives, and nobody has set."""
+        return self.assumed and self.constant.placeholder
+
+    def chosen(self, value: Fraction, origin: str) -> ConstantUse:
+        """The same constant at a value that was chosen, for a reason that `origin` gives."""
+        return replace(self, value=value, origin=origin, basis="chosen")
 
 
 @dataclass(frozen=True)
@@ -231,7 +259,8 @@ class ConstantPolicy:
     `unit`: C = 1, k = 0, exponents as the source lists them (1 where it lists none, and said so). Values in
     `values` go before that, and make the policy `explicit`. A name there is, from the most to the least specific:
     `key:C_m` (that constant of that statement), `C_m` (of any statement), `C`, `k` or `p` (all constants of that role).
-    `calibrated` tells of the names in `values` that were measured on what; where all were, so is the policy.
+    `calibrated` tells of the names in `values` that were measured on what; where all were, so is the policy. What an
+    answer calls its policy is `policy_of` the constants that went into it.
     """
 
     values: Mapping[str, Number] = field(default_factory=lambda: MappingProxyType({}))
@@ -254,18 +283,38 @@ class ConstantPolicy:
         for name in (f"{key}:{constant.name}", constant.name, constant.role):
             if name in self.exact:
                 value = self.exact[name]
-                origin = self.calibrated.get(name) or f"set by {name}={show_fraction(value)}"
+                measured = self.calibrated.get(name)
+                use = ConstantUse(
+                    constant,
+                    value,
+                    measured or f"set by {name}={show_fraction(value)}",
+                    "calibrated" if measured else "set",
+                )
                 break
         else:
             if constant.value is not None:
-                value, origin = constant.value, constant.origin
+                use = ConstantUse(constant, constant.value, constant.origin, "source")
             else:
-                value = Fraction(0 if constant.role == "k" else 1)
                 origin = "unit policy" + (f" ({constant.origin})" if constant.origin else "")
-        if value < 0 or (constant.role == "C" and value == 0):
+                use = ConstantUse(constant, Fraction(0 if constant.role == "k" else 1), origin, "unit")
+        if use.value < 0 or (constant.role == "C" and use.value == 0):
             least = "> 0" if constant.role == "C" else "≥ 0"
-            raise InputError(f"{constant.name} = {show_fraction(value)} is not a number {least}")
-        return ConstantUse(constant.name, constant.hides, value, origin, constant.direction)
+            raise InputError(f"{use.name} = {show_fraction(use.value)}, {use.origin}, is not a number {least}")
+        return use
+
+    def silent_on(self, key: str, constants: Iterable[HiddenConstant]) -> str:
+        """In a line, that nothing calibrated is a constant of the statement `key`; empty where something is.
+
+        Args:
+            key: of the statement.
+            constants: all that it hides.
+        """
+        own = {name for constant in constants for name in (f"{key}:{constant.name}", constant.name, constant.role)}
+        if not self.calibrated or own & self.values.keys():
+            return ""
+        others = dict.fromkeys(name.rpartition(":")[0] or name for name in self.calibrated)
+        none = "none of this statement is set" if own else "this statement hides none"
+        return f"the calibrated constants are of {', '.join(others)}: {none}"
 
     def check_names(self, known: Iterable[tuple[str, HiddenConstant]]) -> None:
         """Refuse a name that sets no constant at all.
@@ -286,6 +335,12 @@ class ConstantPolicy:
                 raise UnknownNameError("constant", name, names, f"this answer uses {_some(names)}")
 
 
+def policy_of(uses: Iterable[ConstantUse]) -> str:
+    """What the constants of an answer rest on: `explicit` where one was set, else `calibrated`, else `unit`."""
+    bases = {use.basis for use in uses}
+    return "explicit" if "set" in bases else "calibrated" if "calibrated" in bases else "unit"
+
+
 def _some(names: Iterable[str]) -> str:
     local = sorted(name for name in names if ":" not in name and len(name) > 1)
     return ", ".join(local) or "no hidden constant"
@@ -295,7 +350,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Fraction]:
     """Read `NAME=VALUE` settings of constants, as given to --set.
 
     Raises:
-        InputError: a setting without `=`, with a value that is no number, or given twice.
+        InputError: a setting without `=`, with a value that is no number or a negative one, or given twice.
     """
     values: dict[str, Fraction] = {}
     for setting in settings:
@@ -304,8 +359,15 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Fraction]:
             raise InputError(f"--set {setting!r} is not NAME=VALUE, e.g. --set C=2")
         if name in values:
             raise InputError(f"--set {name} is given twice; give it once")
-        values[name] = parse_number(text, f"constant {name}")
+        values[name] = _not_negative(parse_number(text, f"constant {name}"), f"--set {name}={text}")
     return values
+
+
+def _not_negative(value: Fraction, given: str) -> Fraction:
+    """A value that some constant may have."""
+    if value < 0:
+        raise InputError(f"{given} is negative, which no hidden constant is; give a number ≥ 0")
+    return value
 
 
 def read_constants(path: Path) -> ConstantPolicy:
@@ -314,7 +376,7 @@ def read_constants(path: Path) -> ConstantPolicy:
     A table [calibration] says what the others were measured on, in a text `on`; it makes them calibrated.
 
     Raises:
-        InputError: no such file, not TOML, or a value that is no number.
+        InputError: no such file, not TOML, a value that is no number or a negative one, or a file that sets nothing.
     """
     table = _toml(path)
     calibration = table.pop(CALIBRATION, None)
@@ -327,7 +389,10 @@ def read_constants(path: Path) -> ConstantPolicy:
             full = name if local is None else f"{name}:{local}"
             if isinstance(value, bool) or not isinstance(value, int | str):
                 raise InputError(f"{full} = {value!r} in {str(path)!r} is not a number")
-            values[full] = parse_number(str(value), f"constant {full} in {str(path)!r}")
+            number = parse_number(str(value), f"constant {full} in {str(path)!r}")
+            values[full] = _not_negative(number, f"{full} = {value} in {str(path)!r}")
+    if not values:
+        raise InputError(f"constants file {str(path)!r} sets nothing; write NAME = VALUE in it, e.g. C_m = 2")
     origins = dict.fromkeys(values, f"calibrated on {calibration['on']}") if calibration else {}
     return ConstantPolicy(values, origins)
 
@@ -335,11 +400,8 @@ def read_constants(path: Path) -> ConstantPolicy:
 def _toml(path: Path) -> dict[str, Any]:
     import tomllib  # Only here: a query without a file need not wait for it.
 
-    if path.exists() and (not path.is_file() or path.stat().st_size > LARGEST_FILE):
-        raise InputError(f"constants file {str(path)!r} is not a file of at most {LARGEST_FILE} bytes")
+    text = read_text(path, "constants file")
     try:
-        return tomllib.loads(path.read_text("utf-8"), parse_float=str)
-    except FileNotFoundError:
-        raise InputError(f"no constants file {str(path)!r}; give the path of a TOML file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        return tomllib.loads(text, parse_float=str)
+    except tomllib.TOMLDecodeError as problem:
         raise InputError(f"cannot read constants file {str(path)!r}: {problem}") from None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
+from itertools import groupby
 from types import MappingProxyType
 
 from boundcalc.constants import HiddenConstant
-from boundcalc.mathml import GREEK
-from boundcalc.notation import LATEX_RELATIONS, bound_mathml, hidden_by, latex, mathml
+from boundcalc.mathml import GREEK, from_latex
+from boundcalc.notation import bound_latex, bound_mathml, hidden_by, latex, mathml
 from boundcalc.symbols import show_fraction
 from boundcalc.theorem import Bound, Guarantee, Theorem
 
@@ -23,6 +24,15 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "\\": r"\backslash", "|": "|", "<": "<", ">": ">",
     }
 )  # fmt: skip
+PROVENANCES: Mapping[str, str] = MappingProxyType(
+    {
+        "stated": "printed in the paper",
+        "reconstructed": "read off a proof",
+        "secondary": "known from a citation only",
+    }
+)
+"""What is meant by the provenance of a statement."""
+
 _ACCENTS: Mapping[str, str] = MappingProxyType({"\u0302": "hat", "\u0303": "tilde", "\u0304": "bar"})
 _ESCAPED: Mapping[str, str] = MappingProxyType({sign: f"\\{sign}" for sign in "{}$&#%_"} | {"^": r"\hat{}"})
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹ᵀ", "0123456789⊤")
@@ -34,6 +44,8 @@ _PIECE = re.compile(
     r"|(?P<letter>\w)(?P<accent>[\u0302-\u0304])|(?P<word>[A-Za-z]{2,})|(?P<sign>.)",
     re.DOTALL,
 )
+_EXPONENT = re.compile(r"\(([-−][^()]*|[^()]*/[^()]*)\)")
+"""An exponent that plain text has to put into brackets: −α, 4/3. Those of W^(0) and W^(n−1) are part of the name."""
 _NAME = re.compile(r"[“‘'\"(\[]*[A-Za-z]{2,}(?:_\w*[A-Za-z]\w*)+[”’'\")\],;:.]*")
 """A name such as gamma_ji2020, which is no formula; lambda_0 and C_m are."""
 
@@ -51,6 +63,36 @@ def prose_latex(text: str) -> str:
     )
 
 
+def prose_html(text: str) -> str:
+    """Plain text as HTML, well-formed XML, its formulas in MathML: those words that `prose_latex` puts in dollars.
+
+    Words side by side that hold formulas are one; the punctuation after it, or a bracket closed there, is none of it.
+    """
+    shown = []
+    for is_formula, run in groupby(text.split(" "), key=lambda word: prose_latex(word)[:1] == "$"):
+        words = list(run)
+        last, behind = _without_punctuation(words.pop(), " ".join(words)) if is_formula else (words.pop(), "")
+        if is_formula:
+            pieces = (prose_latex(word)[1:-1] for word in (*words, last))
+            shown.append(from_latex(" ".join(pieces)) + escape(behind))
+        else:
+            shown.append(escape(" ".join((*words, last))))
+    return " ".join(shown)
+
+
+def _without_punctuation(word: str, before: str) -> tuple[str, str]:
+    """A word without what ends a sentence or a bracket that was opened in prose, and that."""
+    held = word
+    while held[1:] and (held[-1] in ",;:." or (held[-1] == ")" and _open(f"{before} {held}") < 0)):
+        held = held[:-1]
+    return (held, word[len(held) :]) if _OF_A_FORMULA.search(held) else (word, "")
+
+
+def _open(text: str) -> int:
+    """How many brackets are opened and not closed."""
+    return text.count("(") - text.count(")")
+
+
 def _formula(text: str) -> str:
     written = ""
     scripts: set[str] = set()  # those that the last sign bears already; TeX allows one of each
@@ -66,7 +108,8 @@ def _formula(text: str) -> str:
             written += "{}"
         scripts.add(script)
         digits = found.get("below", "").translate(_LOWERED) + found.get("above", "").translate(_RAISED)
-        written += f"{script}{{{_formula(digits or found.get('braced') or found['whole'])}}}"
+        whole = _EXPONENT.sub(r"\1", found.get("whole", ""))
+        written += f"{script}{{{_formula(digits or found.get('braced') or whole)}}}"
     return written
 
 
@@ -113,7 +156,7 @@ def theorem_latex(theorem: Theorem) -> str:
 
 def _row_latex(bound: Bound) -> str:
     """One line of an alignment: the inequality, and what is to be said of it."""
-    row = f"{latex(bound.symbol)} &{LATEX_RELATIONS[bound.relation]} {latex(bound.expr)}"
+    row = bound_latex(bound, aligned="&")
     remarks = [prose_latex(remark) for remark in _remarks(bound)]
     if isinstance(bound, Guarantee) and bound.probability is not None:
         remarks.insert(0, f"with probability at least ${latex(bound.probability)}$ over the {prose_latex(bound.over)}")
@@ -149,24 +192,25 @@ def table_html(heading: str, rows: Iterable[tuple[str, str]]) -> str:
 def _cells(theorem: Theorem) -> Iterator[tuple[str, str]]:
     """The rows of a statement's table: a label, and HTML."""
     setting = theorem.setting
-    yield "source", escape(str(theorem.source))
-    yield "reading, provenance", escape(f"{theorem.reading}, {theorem.provenance}")
-    yield "network", escape(setting.network)
-    yield "initialization", escape(setting.init)
-    yield "loss", escape(setting.loss)
-    yield "algorithm", escape(setting.algorithm)
-    yield "depth", escape(setting.depth.counts)
+    yield "source", prose_html(str(theorem.source))
+    yield "reading", escape(theorem.reading)
+    yield "provenance", escape(f"{theorem.provenance}: {PROVENANCES[theorem.provenance]}")
+    yield "network", prose_html(setting.network)
+    yield "initialization", prose_html(setting.init)
+    yield "loss", prose_html(setting.loss)
+    yield "algorithm", prose_html(setting.algorithm)
+    yield "depth", prose_html(setting.depth.counts)
     for hypothesis in theorem.hypotheses:
-        yield "hypothesis", escape(f"{hypothesis.name}: {hypothesis.statement}")
+        yield "hypothesis", prose_html(f"{hypothesis.name}: {hypothesis.statement}")
     for bound in theorem.bounds:
         promise = ""
         if isinstance(bound, Guarantee) and bound.probability is not None:
             promise = f", with probability ≥ {mathml(bound.probability)} over the {escape(bound.over)}"
-        remarks = f" ({escape('; '.join(_remarks(bound)))})" if _remarks(bound) else ""
+        remarks = f" ({prose_html('; '.join(_remarks(bound)))})" if _remarks(bound) else ""
         yield type(bound).__name__.lower(), bound_mathml(bound) + promise + remarks
     for symbol, expr in theorem.supplies.items():
         yield "supplies", f"{mathml(symbol)} = {mathml(expr)}"
     for constant in theorem.constants:
-        yield "constant", f"{mathml(constant)}: {escape(_constant(constant))}"
+        yield "constant", f"{mathml(constant)}: {prose_html(_constant(constant))}"
     for note in theorem.notes:
-        yield "note", escape(note)
+        yield "note", prose_html(note)

@@ -119,15 +119,30 @@ def read_file(path: Path) -> Node:
     Raises:
         InputError: there is no such file, it is too large, or it is not TOML in UTF-8.
     """
+    return read_document(read_text(path), str(path))
+
+
+def read_text(path: Path, what: str = "file") -> str:
+    """The text of a TOML file; `what` is what a message calls it.
+
+    Raises:
+        InputError: there is no such file, it cannot be read, it is too large, or it is not UTF-8.
+    """
+    shown = str(path) if len(str(path)) <= 200 else f"{str(path)[:60]}…"
     try:
-        if path.stat().st_size > LARGEST_FILE or not path.is_file():
-            raise InputError(f"{str(path)!r} is not a file of at most {LARGEST_FILE} bytes")
-        text = path.read_text("utf-8")
+        if path.is_dir():
+            raise InputError(f"{what} {shown!r} is a folder; give a TOML file in it")
+        if path.exists() and not path.is_file():
+            raise InputError(f"{what} {shown!r} is a device or a pipe; give a TOML file")
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError(f"{what} {shown!r} has more than {LARGEST_FILE} bytes; give a TOML file of fewer")
+        return path.read_text("utf-8")
     except FileNotFoundError:
-        raise InputError(f"no file {str(path)!r}; give the path of a TOML file") from None
-    except (OSError, UnicodeDecodeError) as problem:
-        raise InputError(f"cannot read {str(path)!r}: {problem}") from None
-    return read_document(text, str(path))
+        raise InputError(f"no {what} {shown!r}; give the path of a TOML file") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{what} {shown!r} is not text in UTF-8; give a TOML file") from None
+    except OSError as problem:
+        raise InputError(f"cannot read {what} {shown!r}: {problem.strerror}; mend that, or give another") from None
 
 
 _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""

@@ -10,7 +10,7 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
-from boundcalc.constants import HiddenConstant, Notation
+from boundcalc.constants import HiddenConstant, Notation, substitute
 from boundcalc.mathml import GREEK, from_latex
 from boundcalc.symbols import VOCABULARY
 from boundcalc.theorem import Bound
@@ -42,6 +42,9 @@ class _TextPrinter(StrPrinter):
             return self.numbers[expr.name]
         entry = VOCABULARY.get(expr.name)
         return entry.text if entry and not isinstance(expr, HiddenConstant) else expr.name
+
+    def _print_Shorthand(self, expr: sympy.Symbol) -> str:
+        return GREEK.get(expr.name, expr.name)
 
     def _print_Notation(self, expr: Notation) -> str:
         return f"{expr.text_name}({self._print(expr.args[0])})"
@@ -222,12 +225,30 @@ def mathml(expr: sympy.Expr) -> str:
 
 def bound_text(bound: Bound, numbers: Mapping[str, str] = MappingProxyType({})) -> str:
     """An inequality as one line of text, perhaps with numbers put into its right-hand side."""
-    return f"{text(bound.symbol)} {RELATIONS[bound.relation]} {text(bound.expr, numbers)}"
+    expr, named = _named(bound)
+    where = "".join(f" with {text(name)} = {text(part, numbers)}" for name, part in named)
+    return f"{text(bound.symbol)} {RELATIONS[bound.relation]} {text(expr, numbers)}{where}"
 
 
-def bound_latex(bound: Bound) -> str:
-    """An inequality in LaTeX."""
-    return f"{latex(bound.symbol)} {LATEX_RELATIONS[bound.relation]} {latex(bound.expr)}"
+def bound_latex(bound: Bound, aligned: str = "") -> str:
+    """An inequality in LaTeX; `aligned` goes before its relation: & in an alignment."""
+    expr, named = _named(bound)
+    where = "".join(f", {latex(name)} = {latex(part)}" for name, part in named)
+    return f"{latex(bound.symbol)} {aligned}{LATEX_RELATIONS[bound.relation]} {latex(expr)}{where}"
+
+
+class Shorthand(sympy.Symbol):
+    """A paper's own name for a part of a formula."""
+
+
+def _named(bound: Bound) -> tuple[sympy.Expr, list[tuple[Shorthand, sympy.Expr]]]:
+    """The expression of a bound with its shorthand put in, if it has one, and what that stands for."""
+    if bound.shorthand is None:
+        return bound.expr, []
+    name, part = bound.shorthand
+    symbol = Shorthand(name, positive=True)
+    short = substitute(bound.expr, {part: symbol})
+    return short, [(symbol, part)] if short.has(symbol) else []
 
 
 def bound_mathml(bound: Bound) -> str:

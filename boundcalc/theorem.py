@@ -82,6 +82,7 @@ class Bound:
 
     `rising` and `falling` declare in which symbols the expression is nondecreasing or nonincreasing over their whole
     domains, at unit constants. `source` and `provenance` are set where they differ from the statement's own.
+    `shorthand` is a part of the expression by the paper's name for it, under which it is printed.
     """
 
     symbol: sympy.Symbol
@@ -91,6 +92,7 @@ class Bound:
     falling: tuple[sympy.Symbol, ...] = ()
     note: str = ""
     provenance: Provenance | None = None
+    shorthand: tuple[str, sympy.Expr] | None = field(default=None, compare=False, kw_only=True)
 
     def _repr_latex_(self) -> str:
         from boundcalc.notation import bound_latex
@@ -173,6 +175,11 @@ class Theorem:
     def bounds(self) -> tuple[Bound, ...]:
         """All inequalities, in reading order."""
         return (*self.conditions, *self.prescriptions, *self.guarantees)
+
+    @property
+    def over_sample(self) -> bool:
+        """Whether a guarantee's probability is over the draw of the training examples as well."""
+        return any("sample" in guarantee.over for guarantee in self.guarantees)
 
     @property
     def constants(self) -> tuple[HiddenConstant, ...]:

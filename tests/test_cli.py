@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -309,7 +310,9 @@ BAD = [
     (("eval", "chen2019/thm2.1", "width", "--set", "C=0"), "C_m = 0"),
     (("eval", "chen2019/thm2.1", "width", "--strict"), "--strict"),
     (("eval", "chen2019/thm2.1", "width", "--reading", "unfolded"), "unfolded"),
-    (("eval", "chen2019/thm2.1", "width", "--frob"), "--frob"),
+    (("eval", "chen2019/thm2.1", "width", "--frob"), "boundcalc eval --help"),
+    (("show", "zou2020", "zou2019"), "boundcalc show --help"),
+    (("list", "--theorems", "/"), "is a folder; give a TOML file in it"),
     (("eval",), "THEOREM"),
     (("ask",), "QUERY"),
     (("lsit",), "list"),
@@ -376,3 +379,22 @@ def test_a_reader_that_leaves_early_is_no_trouble() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_letters_that_the_output_cannot_write_are_written_by_number(encoding: str) -> None:
+    command = [sys.executable, "-m", "boundcalc", "show", "zou2020", "--json"]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding})
+    assert (done.returncode, done.stderr) == (0, b"")
+    # Where it is ascii, it is UTF-8 that is meant.
+    answer = json.loads(done.stdout.decode("utf-8" if encoding == "ascii" else encoding))
+    assert answer["hypotheses"][1]["statement"] == "‖x_i − x_j‖ ≥ φ for all i ≠ j"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no such shell")
+def test_a_closed_output_is_one_line() -> None:
+    command = f"'{sys.executable}' -m boundcalc list >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    said = "boundcalc: standard output is closed; send it to a file, or to /dev/null\n"
+    assert (done.returncode, done.stderr) == (2, said)
+    assert subprocess.run(["sh", "-c", f"{command} 2>&-"], capture_output=True).returncode == 2

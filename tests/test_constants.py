@@ -27,6 +27,7 @@ from boundcalc.constants import (
     exponent,
     hidden_constants,
     parse_settings,
+    policy_of,
     read_constants,
 )
 from boundcalc.errors import BoundcalcError, InputError, UnknownNameError
@@ -125,7 +126,9 @@ def test_settings_are_read() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("settings_", [["C"], ["=2"], ["C="], ["C=x"], ["C=1", "C=1"], ["C=1=2"], ["C=9**9**9"]])
+@pytest.mark.parametrize(
+    "settings_", [["C"], ["=2"], ["C="], ["C=x"], ["C=1", "C=1"], ["C=1=2"], ["C=9**9**9"], ["C=-1"]]
+)
 def test_bad_settings_are_refused(settings_: list[str]) -> None:
     with pytest.raises(InputError):
         parse_settings(settings_)
@@ -158,6 +161,9 @@ def test_a_constants_file_is_read_exactly(tmp_path: Path) -> None:
         "C = 1979-05-27",
         "[a.b]\nc = 1",
         "\x00",
+        "",
+        '[calibration]\non = "digits"',
+        "C_m = -1",
     ],
 )
 def test_a_bad_constants_file_is_refused_by_name(content: str, tmp_path: Path) -> None:
@@ -200,3 +206,38 @@ def test_calibrated_constants_say_what_they_were_measured_on(tmp_path: Path) -> 
     file.write_text("[calibration]\nC_T = 1\n", "utf-8")
     with pytest.raises(InputError, match="does not say what was measured on"):
         read_constants(file)
+
+
+def test_what_a_value_rests_on_is_a_fact_of_its_own() -> None:
+    (factor,) = hidden_constants(O(n, "x"))
+    # Words in parentheses, and those of the unit policy, say nothing.
+    sourced = exponent("p_1", "R", 3, "unit policy (of Theorem 2)")
+    unknown = exponent("p_2", "R", None, "")
+    measured = ConstantPolicy({"C_x": 2, "p_1": 5}, {"C_x": "calibrated on digits"})
+    cases = [
+        (ConstantPolicy(), factor, "unit", False),
+        (ConstantPolicy(), sourced, "source", False),
+        (ConstantPolicy(), unknown, "unit", True),
+        (ConstantPolicy({"p": 2}), unknown, "set", False),
+        (measured, factor, "calibrated", False),
+        (measured, sourced, "set", False),
+    ]
+    for policy, constant, basis, guessed in cases:
+        use = policy.use(constant, "a")
+        assert (use.basis, use.guessed, use.assumed) == (basis, guessed, basis == "unit")
+    uses = [ConstantPolicy().use(factor, "a"), measured.use(factor, "a"), measured.use(sourced, "a")]
+    assert [policy_of(uses[:count]) for count in range(4)] == ["unit", "unit", "calibrated", "explicit"]
+    chosen = uses[0].chosen(Fraction(7), "chosen so that it suffices")
+    assert (chosen.value, chosen.assumed, chosen.name) == (7, False, "C_x")
+
+
+def test_a_value_that_no_constant_has_is_named_with_where_it_came_from(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--set C_m=-1 is negative"):
+        parse_settings(["C_m=-1"])
+    file = tmp_path / "own.toml"
+    file.write_text('["chen2019/thm2.1"]\nC_m = -1\n', "utf-8")
+    with pytest.raises(InputError, match=r"chen2019/thm2\.1:C_m = -1 in '.*own\.toml'"):
+        read_constants(file)
+    (factor,) = hidden_constants(O(n, "x"))
+    with pytest.raises(InputError, match=r"C_x = 0, set by C_x=0, is not a number > 0"):
+        ConstantPolicy({"C_x": 0}).use(factor, "a")

@@ -451,3 +451,11 @@ def test_split_refuses_fractions_that_empty_a_side(fraction: float) -> None:
 def test_split_refuses_other_seeds(seed: int) -> None:
     with pytest.raises(InputError, match="seed"):
         split(make_dataset("toy", X, Y), 0.5, seed=seed)
+
+
+def test_a_file_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("1,2,a\n3,4,b\n", "utf-8")
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # Who may do everything is refused nothing.
+    with pytest.raises(InputError, match="may not be read: permission denied; chmod"):
+        load(str(table))

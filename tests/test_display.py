@@ -12,6 +12,7 @@ import pytest
 import sympy
 from click.testing import CliRunner
 from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from mpmath import mp, mpf
 from strategies import FORMULAS
 from sympy import Integer, Rational, log, sqrt
@@ -19,7 +20,7 @@ from sympy import Integer, Rational, log, sqrt
 from boundcalc.catalogue import CATALOGUE
 from boundcalc.cli import cli
 from boundcalc.constants import Notation, absolute
-from boundcalc.display import prose_latex, theorem_html, theorem_latex
+from boundcalc.display import prose_html, prose_latex, theorem_html, theorem_latex
 from boundcalc.errors import InputError
 from boundcalc.exchange import loads
 from boundcalc.formula import parse_formula
@@ -321,8 +322,10 @@ def test_a_notebook_shows_theorems_bounds_and_answers() -> None:
     step = evaluate(CATALOGUE["chen2019/thm2.1"], "step-size", {"m": 3 * 10**9, "L": 7, "alpha": "1/2"})
     assert re.fullmatch(r"\$\\eta = 4\.76\d+ \\cdot 10\^\{-11\}\$", step._repr_latex_())
     page = step._repr_html_()
-    for part in ("chen2019/thm2.1", "alpha = 0.5", "C_eta = 1", "unit policy"):
+    for part in ("chen2019/thm2.1", from_latex(r"\alpha = 0.5"), from_latex(r"C_{\eta} = 1"), "unit policy"):
         assert part in page
+    assert "hidden by <math" in page
+    assert "Theta" not in page
 
 
 def test_an_evil_title_stays_text() -> None:
@@ -362,3 +365,24 @@ def test_two_forms_at_once_are_refused() -> None:
     done = CliRunner().invoke(cli, ["show", "zou2020", "--json", "--format", "toml"])
     assert isinstance(done.exception, InputError)
     assert "give one of them" in str(done.exception)
+
+
+def test_prose_in_html_shows_its_formulas_as_mathematics() -> None:
+    html = prose_html("there is W* with ‖W*_l − W_l^(0)‖_F ≤ R for every l & m < 2")
+    formulas = re.findall(r"<math.*?</math>", html)
+    assert len(formulas) == 2, "words side by side are one formula"
+    assert "msubsup" in formulas[0]
+    assert "R for every l &amp; m <math" in html
+    ElementTree.fromstring(f"<p>{html}</p>")
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text("ab W_l^(0)‖√≥Õ&<>{}$%#\\~|²₀ᵀ\u0302·.,", max_size=30))
+def test_any_prose_is_well_formed(words: str) -> None:
+    ElementTree.fromstring(f"<p>{prose_html(words)}</p>")
+
+
+@pytest.mark.parametrize("theorem", CATALOGUE.all(), ids=lambda theorem: f"{theorem.key}:{theorem.reading}")
+def test_no_formula_of_a_statement_is_left_in_plain_signs(theorem: Theorem) -> None:
+    words = re.sub(r"<math.*?</math>", "", theorem_html(theorem))
+    assert not re.search(r"[_^‖√]", words)

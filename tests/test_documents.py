@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from shown import DOCUMENTS, ROOT, arguments, commands, in_document, in_help, joined, run_here
@@ -15,6 +16,7 @@ from boundcalc.catalogue import CATALOGUE, load
 from boundcalc.cli import cli
 from boundcalc.proofs import derivations_of
 from boundcalc.report.manual import GENERATED, PAGES, page, write_manual
+from boundcalc.verify.statistics import Verdict
 
 MANUAL = "boundcalc manual -o pages"
 OBJECTS = ROOT / "boundcalc" / "manual" / "json.md"
@@ -139,7 +141,7 @@ def test_the_contents_of_the_page_of_the_theorems_lead_to_its_headings() -> None
 
 def test_verdicts_that_the_manual_explains_are_those_that_there_are() -> None:
     text = page("verdicts")
-    for verdict in ("supported", "refuted at these constants", "inconclusive", "premise unmet", "vacuous"):
+    for verdict in get_args(Verdict):
         assert f"| `{verdict}` |" in text
     for status in ("holds", "loose", "violated", "undecided"):
         assert f"| `{status}` |" in text
@@ -158,3 +160,10 @@ def test_a_page_that_there_is_not_is_refused_in_one_line(words: list[str], said:
     code, out, err = run_here(words, tmp_path)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert said in err
+
+
+def test_an_exponent_that_no_source_gives_has_the_value_that_is_put_in() -> None:
+    rows = [line.split(" | ") for line in page("theorems").split("\n") if line.startswith("| `p_")]
+    guesses = [(name.strip("| `"), value) for name, _, _, value, origin in rows if "no source at hand" in origin]
+    assert guesses == [("p_n", "1"), ("p_phi", "1"), ("p_L", "1"), ("p_R", "1")]
+    assert all(value for _, _, _, value, _ in rows)

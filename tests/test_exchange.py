@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import subprocess
@@ -343,9 +344,10 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     latin.write_bytes(b"# \xe9\n")
     for path, problem in (
         (tmp_path / "none.toml", "no file"),
-        (tmp_path, "is not a file of at most"),
-        (large, "is not a file of at most"),
-        (latin, "cannot read"),
+        (tmp_path, "is a folder; give a TOML file in it"),
+        (Path(os.devnull), "is a device or a pipe; give a TOML file"),
+        (large, f"has more than {LARGEST_FILE} bytes"),
+        (latin, "is not text in UTF-8"),
         (tmp_path / ("x" * 5000), "cannot read"),
     ):
         with pytest.raises(InputError, match=problem):

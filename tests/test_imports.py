@@ -14,7 +14,7 @@ import boundcalc
 
 ROOT = Path(boundcalc.__file__).parent
 SYMBOLIC = [
-    {"errors"}, {"parsing", "symbols", "documents", "plugins", "mathml"}, {"constants"}, {"numerics"},
+    {"errors"}, {"parsing", "symbols", "documents", "files", "plugins", "mathml"}, {"constants"}, {"numerics"},
     {"theorem", "derivation", "notation", "display"}, {"formula", "tropical", "arrays"}, {"exchange"}, {"catalogue"},
     {"proofs"}, {"solving"}, {"sweeps"}, {"comparison", "auditing", "query", "budget"},
 ]  # fmt: skip

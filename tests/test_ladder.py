@@ -399,7 +399,10 @@ def test_a_limit_without_randomness_is_run_once_and_decides(tmp_path: Path) -> N
     assert result.interval == (1.0, 1.0)
     assert result.verdict == "holds in the limit"
     assert "Nothing is random here" in result.conclusion.notes[1]
+    assert not any("draw of" in note or "over these very inits" in note for note in result.conclusion.notes)
     assert not probe(result, tmp_path, {"m": [Fraction(2)]})
+    (half,) = probe(result, tmp_path, {"eta": [Fraction(1, 2)]}, inits=1)
+    assert half.interval == (1.0, 1.0)
 
 
 def test_a_limit_is_neither_supported_nor_refuted(tmp_path: Path) -> None:

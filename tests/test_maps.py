@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -12,13 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.contour import QuadContourSet
+from matplotlib.figure import Figure
 
 from boundcalc.catalogue import CATALOGUE
 from boundcalc.cli import cli
 from boundcalc.comparison.maps import Map, smallest_map
 from boundcalc.errors import InputError
 from boundcalc.formula import parse_formula
-from boundcalc.report.maps import caption, write_map
+from boundcalc.report.maps import caption, draw_map, write_map
 from boundcalc.solving import evaluate
 
 NAMES = ["chen2019/thm2.1", "zou2020", "zou2019", "cao2020/cor3.3"]
@@ -111,11 +114,52 @@ def test_the_same_map_gives_the_same_file(tmp_path: Path, suffix: str) -> None:
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
+def test_a_depth_counts_hidden_layers_whether_axis_or_number_and_that_is_said() -> None:
+    sides = ["chen2019/thm2.1", "zou2020"]  # The L of the first counts weight matrices, that of the second does not.
+    by_axis = plane(sides)
+    given, hidden = (smallest_map(sides, {"n": "1:1e9:log7", "R": "1,2"}, given={name: 11}) for name in "LH")
+    assert np.array_equal(given.log10, hidden.log10)
+    assert np.allclose(given.log10[:, 0], by_axis.log10[:, 2], rtol=1e-12)
+    for drawn in (by_axis, given, hidden):
+        assert "L is read as the number of hidden layers H, the same networks" in caption(drawn)
+    assert "L is what each statement calls so" in caption(plane(sides, {"n": "1:9:lin3", "R": "1,2"}))
+    with pytest.raises(InputError, match="L and H"):
+        plane(sides, {"n": "1:9:lin3", "R": "1,2"}, H=2, L=2)
+
+
+def test_every_bound_that_is_the_smallest_somewhere_looks_different() -> None:
+    names = tuple(f"bound {index}" for index in range(12))
+    smallest = np.repeat(np.array([-1, *range(1, 11)]), 4).reshape(11, 4)  # The first and the last never are.
+    drawn = Map(
+        "width", names, "n", "R", np.geomspace(1, 1e6, 4), np.linspace(1, 9, 11), np.zeros((12, 11, 4)), smallest,
+        None, {}, {}, "unit", (),
+    )  # fmt: skip
+    axes = Figure().add_subplot()
+    draw_map(axes, drawn)
+    *patches, nothing = axes.get_legend().get_patches()
+    assert [patch.get_label() for patch in patches] == list(names[1:11])
+    assert nothing.get_label() == "no bound"
+    assert len({(patch.get_facecolor(), patch.get_hatch()) for patch in patches}) == 10
+    hatched = [patch for patch in patches if patch.get_hatch()]
+    assert len(hatched) == 2
+    # What the legend hatches is hatched in the plane.
+    assert sum(isinstance(one, QuadContourSet) and one.hatches != [None] for one in axes.collections) == 2
+
+
+def test_a_map_says_below_it_what_was_compared_and_left_out(tmp_path: Path) -> None:
+    write_map(plane([*NAMES[:2], "du2019"], {"n": "1:9:lin3", "L": "2:4"}), tmp_path / "map.svg")
+    said = (tmp_path / "map.svg").read_text("utf-8")
+    assert "<dc:title>Which statement has the smallest width</dc:title>" in said
+    below = " ".join(re.findall(r"<!-- (.*?) -->", said, re.DOTALL))
+    for words in ("compared: chen2019/thm2.1, zou2020", "R = 1 (assumed)", "du2019 is left out: "):
+        assert words in below
+
+
 def test_other_formats_and_folders_are_refused(tmp_path: Path) -> None:
     drawn = plane()
     with pytest.raises(InputError, match=r"maps are written as \.svg, \.png, \.pdf"):
         write_map(drawn, tmp_path / "map.txt")
-    with pytest.raises(InputError, match="cannot be written: No such file or directory"):
+    with pytest.raises(InputError, match=r"cannot write .*map\.svg': there is no folder"):
         write_map(drawn, tmp_path / "nowhere" / "map.svg")
 
 

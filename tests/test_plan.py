@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -881,3 +882,22 @@ def test_the_example_runs() -> None:
     done = subprocess.run([sys.executable, "-W", "error", str(example)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "5304.9" in done.stdout
+
+
+def test_the_example_says_in_one_line_that_cvxpy_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cvxpy", None)
+    with pytest.raises(SystemExit, match=r"^plan needs cvxpy; pip install 'boundcalc\[plan\]'$"):
+        runpy.run_path(str(Path(__file__).parent.parent / "examples" / "budget.py"), run_name="__main__")
+
+
+@pytest.mark.parametrize(("given_", "how"), [({"L": 2}, "assumed"), ({"L": 2, "B": "0.5"}, "given")])
+def test_a_plan_says_whether_what_it_takes_to_hold_was_given(given_: dict[str, Any], how: str) -> None:
+    notes = plan(CATALOGUE["cao2020/cor3.1"], "0.3", given_, "samples").notes
+    assert any(note.startswith(f"taken to hold, with the B {how}, at what is chosen: (3.1)") for note in notes)
+
+
+def test_a_plan_names_its_policy_by_the_constants_that_it_used() -> None:
+    other = ConstantPolicy({"chen2019/thm2.1:C_m": "1e-9"}, {"chen2019/thm2.1:C_m": "calibrated on digits"})
+    answer = plan(CATALOGUE["cao2020/cor3.1"], "0.3", {"L": 2}, "samples", other)
+    assert answer.policy == "unit"
+    assert "the calibrated constants are of chen2019/thm2.1: none of this statement is set" in answer.notes

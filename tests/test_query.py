@@ -14,7 +14,8 @@ from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import ConstantPolicy
 from boundcalc.errors import BoundcalcError, InputError, UnknownNameError
 from boundcalc.query import Reply, ask, parse
-from boundcalc.solving import IncompleteError
+from boundcalc.report.answers import reply_text, solution_json
+from boundcalc.solving import IncompleteError, evaluate
 
 KEYS = tuple(CATALOGUE)
 
@@ -261,3 +262,50 @@ def test_strict_refuses_where_everything_would_be_assumed() -> None:
     partly = ask("width for ε=0.1, n=1000, δ=0.05, γ=0.5", CATALOGUE, strict=True)
     assert answers(partly).keys() == {"ji2020"}
     assert "cao2020/cor3.3" in partly.refused
+
+
+def calibrated(key: str = "chen2019/thm2.1") -> ConstantPolicy:
+    """As `boundcalc calibrate` files it."""
+    names = (f"{key}:C_m", f"{key}:C_T")
+    return ConstantPolicy(dict.fromkeys(names, "4.27e-15"), dict.fromkeys(names, "calibrated on digits (3, 8)"))
+
+
+@pytest.mark.parametrize("policy", [ConstantPolicy(), ConstantPolicy({"p_L": 5}), calibrated()])
+def test_only_exponents_that_no_source_gives_are_called_guesses(policy: ConstantPolicy) -> None:
+    sourced = reply_text(ask("width only chen2019/thm2.1", policy=policy))
+    assert "guess" not in sourced
+    assert "p_R: reconstructed: the width" in sourced or "p_L, p_R: reconstructed: the width" in sourced
+
+
+def test_exponents_that_no_source_gives_are_named_as_guesses_until_they_are_set() -> None:
+    assert "p_L, p_R of cao2019: given by no source at hand; 1 is put in, a guess" in reply_text(ask("width, cao2019"))
+    one = reply_text(ask("width, cao2019", policy=ConstantPolicy({"p_L": 5})))
+    assert "p_R of cao2019: given by no source" in one
+    assert "p_L of" not in one
+    assert "p_L, p_R of" not in one
+    assert "guess" not in reply_text(ask("width, cao2019", policy=ConstantPolicy({"p": 5})))
+
+
+def test_calibrated_constants_are_named_by_what_they_are_and_where_they_were_used() -> None:
+    text = reply_text(ask("width for L=3, chen2019/thm2.1, zou2020, ji2020", policy=calibrated()))
+    assert "  C_m: calibrated on digits (3, 8)" in text
+    assert "exponents calibrated" not in text
+    assert "zou2020: the calibrated constants are of chen2019/thm2.1: none of this statement is set" in text
+    assert "ji2020: the calibrated constants are of chen2019/thm2.1: this statement hides none" in text
+    reply = ask("width for L=3", policy=calibrated())
+    policies = {one.theorem.key: one.policy for one in reply.answers}
+    assert {key for key, policy in policies.items() if policy == "calibrated"} == {"chen2019/thm2.1"}
+    assert set(policies.values()) == {"unit", "calibrated"}
+
+
+def test_calibrated_constants_beside_assumed_inputs_say_so() -> None:
+    theorem = CATALOGUE["chen2019/thm2.1"]
+    bare = evaluate(theorem, "width", {"L": 3}, calibrated())
+    (caution,) = bare.cautions
+    assert "(C_m)" in caution
+    assert "n = 1000 and R = 1 are assumed here" in caution
+    assert caution in solution_json(bare)["notes"]
+    (caution,) = evaluate(theorem, "width", {"L": 3, "n": 24}, calibrated()).cautions
+    assert "R = 1 is assumed here" in caution
+    assert evaluate(theorem, "width", {"L": 3, "n": 24, "R": 8}, calibrated()).cautions == ()
+    assert evaluate(theorem, "width", {"L": 3}, ConstantPolicy({"C_m": 2})).cautions == ()

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from html import unescape
 from html.parser import HTMLParser
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chromium import CHROMIUM, browser
 from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -26,34 +28,40 @@ from boundcalc.cli import cli
 from boundcalc.constants import ConstantPolicy
 from boundcalc.errors import InputError
 from boundcalc.report.document import Code, Document, Formula, Paragraph, Pictures, Section, Table, number, plain, prose
-from boundcalc.report.drawing import legend, svg
+from boundcalc.report.drawing import legend, level_style, line_style, svg
 from boundcalc.report.figures import figure_table, intervals_facts, overlaid, picture_facts, sizes_facts
 from boundcalc.report.folders import compared, held, remake
 from boundcalc.report.forms import formed
+from boundcalc.report.ladder import ladder_document, ladder_json
 from boundcalc.report.latex import latex_document
 from boundcalc.report.markdown import markdown
 from boundcalc.report.page import page
-from boundcalc.report.studies import calibration_document, write_calibration, write_scalings
+from boundcalc.report.studies import (
+    calibration_document,
+    calibration_json,
+    calibration_text,
+    write_calibration,
+    write_scalings,
+)
 from boundcalc.report.verification import LAYOUT, verification_json, write_reports
 from boundcalc.report.verification_document import side_by_side, verification_document
 from boundcalc.solving import UNIT
 from boundcalc.verify.calibration import calibrate
 from boundcalc.verify.case import Options, make_case
 from boundcalc.verify.checks import Line, Picture
+from boundcalc.verify.ladder import Ladder, Widths, climb, plan
 from boundcalc.verify.probes import probe
 from boundcalc.verify.runner import Result, run
 from boundcalc.verify.scaling import scaling
-from boundcalc.verify.settings import Study, settings_of
+from boundcalc.verify.settings import Setting, Study, settings_of
 from boundcalc.verify.statement import Statement
 from boundcalc.verify.terms import guarantee_terms, split
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PGFPLOTS = (
     shutil.which("pdflatex") is not None
     and shutil.which("kpsewhich") is not None
     and subprocess.run(["kpsewhich", "pgfplots.sty"], capture_output=True, check=False).returncode == 0
 )
-browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed to open the page in")
 
 GIVEN = {"L": Fraction(2), "epsilon": Fraction(1, 5)}
 OPTIONS = Options("digits", ("3", "8"), trials=12, rows=40, width=8, search_steps=20_000)
@@ -511,6 +519,36 @@ def test_every_kind_of_picture_is_drawn_described_and_tabled(facts: dict[str, An
     assert latex_problems(latex_document(document)) == []
 
 
+def test_eighteen_lines_and_eighteen_levels_look_different() -> None:
+    for style in (line_style, level_style):
+        assert len({style(i) for i in range(18)}) == 18
+    both = overlaid([(f"{i}", {"x": "t", "y": "e", "band": None, "log_x": False, "log_y": False, "lines": [
+        {"label": "a", "x": [1, 2], "y": [i, i + 1], "low": None, "high": None}], "levels": [
+        {"label": f"{i}", "value": i}]}) for i in range(18)])  # fmt: skip
+    keys = legend({**both, "kind": "curves"})
+    assert (
+        len({(key.colour, key.dash) for key in keys[:18]}) == len({(key.colour, key.dash) for key in keys[18:]}) == 18
+    )
+    drawn = svg({**both, "kind": "curves"}, "p")
+    assert all(f"var(--{key.colour}," in drawn for key in keys)
+
+
+def test_equal_runs_look_equal_and_probes_are_explained() -> None:
+    equal = intervals_facts("success", "success probability", SUCCESS, [])
+    apart = intervals_facts("success", "success probability", SUCCESS, [], "probes")
+    assert [key.colour for key in legend(equal)] == ["band", "band"]
+    assert [(key.colour, key.label) for key in legend(apart)][2:] == [("soft", "probes")]
+    mark = re.compile(r"<use [^>]*fill: var\(--(\w+),")
+    assert [colour for colour in mark.findall(svg(equal, "p")) if colour != "ink"] == ["band", "band"]
+    assert [colour for colour in mark.findall(svg(apart, "p")) if colour != "ink"] == ["band", "soft"]
+
+
+def test_a_number_has_one_form_in_a_sentence_of_markdown() -> None:
+    words = "asks for m ≥ 5.10522e+14 at W_τ = 6.26809e-14; as 1.2e-7."
+    written = markdown(Document("t", ((words, number(5.10522e14, 6)),), "open", ()))
+    assert "m ≥ 5.10522·10^14 at W\\_τ = 6.26809·10^-14; as 1.2·10^-7." in written
+
+
 def test_zero_and_what_no_float_holds_have_their_size_in_words() -> None:
     table = figure_table(PICTURES[-1])
     assert [tuple(map(plain, row)) for row in table.rows] == [("C_T", "0.003162", "1"), ("C_m", "0", "10^-620")]
@@ -586,8 +624,6 @@ def test_the_command_repeats_the_run(result: Result, folder: Path, facts: dict[s
 
 
 def test_the_command_names_what_is_hard_to_name(result: Result) -> None:
-    from dataclasses import replace
-
     from boundcalc.report.verification import reproduction
 
     case = replace(result.case, options=replace(result.case.options, data="my file; rm -rf $HOME.npz", label="y y"))
@@ -677,8 +713,8 @@ def test_curves_of_several_runs_lie_over_each_other(facts: dict[str, Any]) -> No
     [
         (lambda path: None, ["no folder", "--out DIR"]),
         (lambda path: path.mkdir(), ["holds no run"]),
-        (lambda path: (path.mkdir(), (path / "report.json").write_text("{")), ["damaged", "not trained again"]),
-        (lambda path: (path.mkdir(), (path / "report.json").write_text("[1]")), ["another version", "layout None"]),
+        (lambda path: (path.mkdir(), (path / "report.json").write_text("{")), ["from line 1", "another --out"]),
+        (lambda path: (path.mkdir(), (path / "report.json").write_text("[1]")), ["damaged", "not the object"]),
         (lambda path: (path.mkdir(), (path / "report.json").write_text('{"layout": 1}')), [f"layout 1, here {LAYOUT}"]),
     ],
 )  # fmt: skip
@@ -694,6 +730,47 @@ def test_what_holds_no_report_gets_one_clear_line(prepare: Any, words: list[str]
 def test_a_run_without_a_report_is_told_how_far_it_is(result: Result, folder: Path, tmp_path: Path) -> None:
     shutil.copy(folder / "trials.sqlite", tmp_path)
     with pytest.raises(InputError, match=r"not finished \(finished inits: 12\)"):
+        remake(tmp_path)
+
+
+def test_a_folder_of_runs_names_those_in_it(folder: Path, facts: dict[str, Any]) -> None:
+    done = invoke(str(folder.parent))
+    assert f"holds no run itself, but finished ones in it: give the folder of one of them, {str(folder)!r}" in str(
+        done.exception
+    )
+    assert "'' names neither a file nor a folder" in invoke("").output
+
+
+def test_a_record_that_is_damaged_is_not_told_what_report_was_not_given(tmp_path: Path) -> None:
+    (tmp_path / "trials.sqlite").write_bytes(b"no database")
+    with pytest.raises(InputError, match=r"no report is beside it: run its command again with another --out$"):
+        remake(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"verdict": "banana"}, "'banana' is no verdict"),
+        ({"verdict": None}, "'None' is no verdict"),
+        ({"successes": 1000}, "1000 successes and 0 undecided are more than its 12 trials"),
+        ({"undecided": -1}, "trials"),
+        ({"theorem": "nope/1"}, "'nope/1' is in no catalogue here"),
+        ({"trials": "12"}, "missing, or is not what it should be"),
+        ({"premises": 3}, "missing, or is not what it should be"),
+    ],
+)
+def test_what_cannot_be_true_is_damage(
+    changes: dict[str, Any], said: str, folder: Path, facts: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "report.json").write_text(json.dumps({**facts, **changes}), "utf-8")
+    with pytest.raises(
+        InputError, match=r"report\.json' is damaged: .*the record of its trials is gone too"
+    ) as problem:
+        remake(tmp_path)
+    assert said in str(problem.value)
+    assert "Error" not in str(problem.value)
+    shutil.copy(folder / "trials.sqlite", tmp_path)
+    with pytest.raises(InputError, match=r"is damaged: .*what is finished there is not trained"):
         remake(tmp_path)
 
 
@@ -728,7 +805,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     options = Options("digits", ("3", "8"), trials=3, rows=40, width=8, search_steps=20_000)
     study = Study("chen2019/thm2.1", options, GIVEN, folder)
-    epsilons = [Fraction(1, 5), Fraction(1, 4)]
+    epsilons = [Fraction(3, 20), Fraction(1, 5)]
     found = calibrate(study, settings_of({"epsilon": epsilons}), widths=False)
     (folder / "calibrated").mkdir()
     (folder / "scaled").mkdir()
@@ -774,6 +851,154 @@ def test_a_calibration_without_a_constant_says_so(studied: Path) -> None:
     assert latex_problems(latex_document(document)) == []
 
 
+def test_a_constant_of_which_nothing_was_needed_is_zero_and_one_not_measured_is_none(studied: Path) -> None:
+    facts = json.loads((studied / "calibrated" / "calibration.json").read_text("utf-8"))
+    first, second = facts["settings"]
+    changed = {**facts, "settings": [{**first, "log10_needed": {"C_T": None}}, {**second, "log10_needed": {}}]}
+    document = calibration_document(changed)
+    (table,) = [table for table in tables(document) if "setting" in table.columns]
+    place = table.columns.index("C_T needed")
+    assert [plain(row[place]) for row in table.rows] == ["0", "–"]
+    assert re.search(r"^ε = 0\.15 .* 0 ", calibration_text(changed), re.MULTILINE)
+    points = [[(point["of"], point["log10"]) for point in row["points"]] for row in document.figures[0]["rows"]]
+    assert [[of for of, _ in row] for row in points] == [["needed there", "calibrated"], ["calibrated"]]
+    assert points[0][0][1] is None
+
+
+# --- runs that choose their constants, and the limit ---
+
+
+@pytest.fixture(scope="module")
+def climbed(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
+    """Two widths below the one that is asked for, and the limit."""
+    options = Options("xor:n=4,d=2", trials=2, test_fraction=Fraction(1, 2), device="cpu")
+    found = plan("du2019", options, {"delta": Fraction(1, 5)}, Widths(64, None), time_limit=1.0)
+    return climb(replace(found, rungs=(*found.rungs[:2], found.rungs[-1])), tmp_path_factory.mktemp("ladder"))
+
+
+@pytest.fixture(scope="module")
+def rungs(climbed: Ladder) -> list[tuple[str, dict[str, Any]]]:
+    """The reports of its widths, as they are read from files."""
+    return [(one.rung.name, json.loads(json.dumps(verification_json(one.result)))) for one in climbed.climbed]
+
+
+DEPTHS = [Setting({"L": Fraction(1)}), Setting({"L": Fraction(2)})]
+
+
+@pytest.fixture(scope="module")
+def descents(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Runs that choose their step size, the ball and the constant of the width."""
+    options = Options(
+        "sphere:n=24,d=4,margin=0.3",
+        rows=12,
+        trials=2,
+        width=16,
+        iterations=40,
+        points=1,
+        ascent_steps=10,
+        device="cpu",
+    )
+    return Study("cao2020/thm3.2", options, {"B": Fraction(1, 20)}, tmp_path_factory.mktemp("descents"))
+
+
+def in_use(run: Mapping[str, Any], results: list[Result], name: str) -> None:
+    """What is said of a constant of several runs is what each of them says of itself."""
+    uses = [next(use for use in result.constants if use.name == name) for result in results]
+    told = [one for one in run["constants"] if one["name"] == name]
+    assert sum(one["runs"] for one in told) == run["runs"] == len(results)
+    for chosen in (True, False):
+        values = [float(use.value) for use in uses if (use.basis == "chosen") is chosen]
+        found = [one for one in told if one["origin"].startswith("chosen") is chosen]
+        assert len(found) == bool(values)
+        for one in found:
+            assert (one["lowest"], one["highest"], one["runs"]) == (min(values), max(values), len(values))
+
+
+def test_a_ladder_without_the_folder_of_a_width_is_damage(climbed: Ladder, tmp_path: Path) -> None:
+    facts = ladder_json(climbed)
+    (tmp_path / "ladder.json").write_text(json.dumps(facts), "utf-8")
+    *there, gone = [one["folder"] for one in facts["rungs"]]
+    for name in there:
+        (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=f"the folder '{gone}' of one of its widths is gone"):
+        remake(tmp_path)
+    (tmp_path / gone).mkdir()
+    remake(tmp_path)
+    # Before it has a report, its finished widths do not make it a folder of runs.
+    (tmp_path / "ladder.json").unlink()
+    (tmp_path / "plan.json").touch()
+    (tmp_path / gone / "trials.sqlite").touch()
+    (tmp_path / gone / "report.json").touch()
+    with pytest.raises(InputError, match="a ladder, a calibrate or a scaling that is not finished"):
+        remake(tmp_path)
+
+
+def test_a_ladder_tells_the_constants_that_its_runs_chose(climbed: Ladder) -> None:
+    facts = ladder_json(climbed)
+    in_use(facts["run"], [one.result for one in climbed.climbed], "C_m")
+    written = table_named(markdown(ladder_document(facts)), "constant")
+    assert [line for line in written if "`C_m`" in line] == [
+        "| `C_m` | from `5·10^-4` to 0.002 | chosen so that m = … suffices (2 of 3 runs) |",
+        "| `C_m` | 1 | unit policy (1 of 3 runs) |",
+    ]
+
+
+def test_a_calibration_tells_the_constants_that_its_runs_chose(descents: Study) -> None:
+    calibration = calibrate(descents, DEPTHS, widths=False)
+    results = [descents.run(setting) for setting in DEPTHS]
+    facts = calibration_json(calibration)
+    for name in ("C_eta", "C_m", "C_tau", "C_K"):
+        in_use(facts["run"], results, name)
+    assert all(use.basis == "chosen" for result in results for use in result.constants if use.name == "C_eta")
+    (section,) = [one for one in calibration_document(facts).sections if one.title == "What all runs share"]
+    assert isinstance(section.blocks[-1], Table)
+    by_name = {plain(name): (plain(value), plain(origin)) for name, value, origin in section.blocks[-1].rows}
+    assert by_name["C_K"] == ("1", "unit policy")
+    assert by_name["C_eta"][0].startswith("from ")
+    assert by_name["C_eta"][1].startswith(
+        "chosen so that η = 1/(L m), at which gradient descent is stable, as K = … is"
+    )
+
+
+def test_a_limit_has_no_width(rungs: list[tuple[str, dict[str, Any]]]) -> None:
+    name, facts = rungs[-1]
+    assert name == "infinite"
+    assert facts["run"]["width"] is facts["inputs"]["m"] is None
+    assert not re.search(r"\d{100}", json.dumps(facts))
+    written = markdown(verification_document(facts))
+    assert re.search(r"^\| width \| .* \| ∞ \|$", written, re.MULTILINE)
+    assert re.search(r"^\| `m` \| ∞ \| .* \| the limit, which is no network \|$", written, re.MULTILINE)
+
+
+def test_engines_and_premises_stand_side_by_side(rungs: list[tuple[str, dict[str, Any]]]) -> None:
+    (narrow, dense), (limit, infinite) = rungs[0], rungs[-1]
+    unmet = {**infinite, "premises": [{**one, "met": one["name"] != "unit inputs"} for one in infinite["premises"]]}
+    document = side_by_side([(narrow, dense), (limit, infinite), ("unmet", unmet)])
+    sections = {section.title: section for section in document.sections}
+    by_label = {
+        plain(row[0]): [plain(cell) for cell in row[1:]]
+        for title in ("Premises", "Where they differ")
+        for table in sections[title].blocks
+        if isinstance(table, Table) and len(table.columns) == 4
+        for row in table.rows
+    }
+    assert by_label["engine"] == ["dense", "infinite", "infinite"]
+    assert by_label["m"] == ["64", "∞", "∞"]
+    assert by_label["m ≥ m*"] == ["met, not certified", "certified", "certified"]
+    assert by_label["unit inputs"] == ["certified", "certified", "not met"]
+    evidence = sections["Premises"].blocks[-1]
+    assert isinstance(evidence, Table)
+    shown = [tuple(map(plain, row)) for row in evidence.rows if plain(row[0]) == "m ≥ m*"]
+    assert [run for _, run, _ in shown] == ["m=64", "infinite, unmet"]
+    assert "met by choice" in shown[0][2]
+    # The statement stands there once, if it is one.
+    assert dense["statement"]["title"][1:] in plain(sections["The statement"].blocks[0].text)
+    other = {**infinite, "statement": {**infinite["statement"], "title": "another"}}
+    assert "The statement" not in {
+        section.title for section in side_by_side([(narrow, dense), (limit, other)]).sections
+    }
+
+
 # --- looked at in a browser ---
 
 MEASURE = """
@@ -797,29 +1022,76 @@ for (const cell of document.querySelectorAll("td, th, p, li, summary, h1, h2")) 
   for (const math of cell.querySelectorAll("math"))
     if (math.getBoundingClientRect().right > box.right + 1) seen.push("formula beyond its cell: " + cell.textContent);
 }
-parent.document.title = JSON.stringify(seen);
+parent.tell(name, seen);
 """
 
 
-@browser
-@pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_is_cut_and_nothing_overlaps(forms: dict[str, str], width: int, tmp_path: Path) -> None:
-    text = re.sub(r"<meta http-equiv=[^>]*>", "", forms["html"])  # it would rightly forbid the script below
-    text = text.replace("</body>", f"<script>onload = () => {{ {MEASURE} }}</script></body>")
-    (tmp_path / "frame.html").write_text(
-        f'<!doctype html><title></title><iframe style="width: {width}px; height: 900px; border: 0"></iframe><script>'
-        f"document.querySelector('iframe').srcdoc = {json.dumps(text).replace('</', '<' + chr(92) + '/')};</script>",
+@pytest.fixture(scope="module")
+def pages(
+    facts: dict[str, Any],
+    studied: Path,
+    climbed: Ladder,
+    rungs: list[tuple[str, dict[str, Any]]],
+    descents: Study,
+) -> dict[str, str]:
+    """A page of every kind."""
+    descent = verification_json(descents.run(DEPTHS[1]))
+    return {
+        "run": page(verification_document(facts)),
+        "descent": page(verification_document(descent)),
+        "limit": page(verification_document(rungs[-1][1])),
+        "side by side": page(side_by_side(rungs)),
+        "of two statements": page(side_by_side([("digits", facts), ("descent", descent), *rungs[-1:]])),
+        "ladder": page(ladder_document(ladder_json(climbed))),
+        "calibration": page(calibration_document(calibration_json(calibrate(descents, DEPTHS, widths=False)))),
+        "scaling": (studied / "scaled" / "scaling.html").read_text("utf-8"),
+    }
+
+
+@pytest.fixture(scope="module", params=[1280, 390])
+def faults(
+    request: pytest.FixtureRequest, pages: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[str]]:
+    """What is seen of each page, all of them opened at once: starting a browser is what takes time."""
+    folder = tmp_path_factory.mktemp("browser")
+    frames = {}
+    for name, text in pages.items():
+        allowed = re.sub(r"<meta http-equiv=[^>]*>", "", text)  # it would rightly forbid the script below
+        script = f"<script>onload = () => {{ const name = {json.dumps(name)}; {MEASURE} }}</script></body>"
+        frames[name] = allowed.replace("</body>", script)
+    (folder / "frames.html").write_text(
+        f"""<!doctype html><title></title><script>
+const pages = {json.dumps(frames).replace("</", "<" + chr(92) + "/")}, seen = {{}};
+function tell(name, faults) {{
+  seen[name] = faults;
+  if (Object.keys(seen).length == Object.keys(pages).length) document.title = JSON.stringify(seen);
+}}
+for (const text of Object.values(pages)) {{
+  const frame = document.createElement("iframe");
+  frame.style = "width: {request.param}px; height: 900px; border: 0";
+  frame.srcdoc = text;
+  document.documentElement.append(frame);
+}}
+</script>""",
         "utf-8",
     )
     assert CHROMIUM is not None
-    command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={max(width, 500)},900"]
-    command += ["--virtual-time-budget=4000", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1300,900"]
+    command += ["--virtual-time-budget=8000", f"--user-data-dir={folder / 'profile'}", "--dump-dom"]
     done = subprocess.run(
-        [*command, (tmp_path / "frame.html").as_uri()], capture_output=True, text=True, timeout=60, check=True
+        [*command, (folder / "frames.html").as_uri()], capture_output=True, text=True, timeout=60, check=True
     )
     found = re.search(r"<title>(.*?)</title>", done.stdout)
     assert found is not None
-    assert json.loads(unescape(found[1])) == []
+    return dict(json.loads(unescape(found[1])))
+
+
+@browser
+@pytest.mark.parametrize(
+    "name", ["run", "descent", "limit", "side by side", "of two statements", "ladder", "calibration", "scaling"]
+)
+def test_nothing_is_cut_and_nothing_overlaps(name: str, faults: dict[str, list[str]]) -> None:
+    assert faults[name] == []
 
 
 def test_verification_json_can_be_made_without_probes(result: Result) -> None:

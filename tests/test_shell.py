@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import math
 import os
 import re
 import shutil
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -26,14 +28,14 @@ from boundcalc.commands.common import COMPLETION_VARIABLE, coloured, terminal_wi
 from boundcalc.commands.completing import MENDED, SHELLS, mended
 from boundcalc.commands.progress import RunLine
 from boundcalc.comparison import compare, rank
-from boundcalc.notation import bound_latex
+from boundcalc.notation import bound_latex, bound_text
 from boundcalc.query import ask
 from boundcalc.report.answers import catalogue_text, reply_text, solution_text, theorem_text
 from boundcalc.report.audits import audit_text, audits_text
 from boundcalc.report.comparison import comparison_text, ranking_text
 from boundcalc.report.data import data_text
 from boundcalc.report.manual import PAGES, page, terminal_text
-from boundcalc.report.papers import number_latex
+from boundcalc.report.papers import number_latex, short_number
 from boundcalc.report.sweeps import sweep_text
 from boundcalc.report.tables import fitted, markdown_table, printed, wrapped
 from boundcalc.solving import evaluate, solve
@@ -184,7 +186,7 @@ def test_zsh_completes_without_a_space_after_a_sign_of_equality(tmp_path: Path, 
 # Tables that fit ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize("width", [40, 80, 100])
 def test_what_is_printed_fits_the_terminal(width: int) -> None:
     theorem = CATALOGUE["cao2020/cor3.3"]
     two = compare("chen2019/thm2.1", "zou2020", given={"alpha": "1/2"}, solve_for="L")
@@ -196,6 +198,7 @@ def test_what_is_printed_fits_the_terminal(width: int) -> None:
         "compare": comparison_text(two, width),
         "compare several": ranking_text(rank(["zou2020", "zou2019", "cao2020/cor3.3", "ji2020"]), width),
         "audit": audit_text(audit("cao2020/thm3.1"), width=width),
+        "audit that repairs": audit_text(audit("cao2020/cor3.3"), width=width),
         "audits": audits_text([audit("cao2020/thm3.1"), audit("cao2020/rem3.1")], width),
         "sweep": sweep_text(sweep(theorem, "width", {"L": range(2, 20), "gamma": [0.1, 0.2, 0.3]}), width),
     }
@@ -264,7 +267,7 @@ def test_what_is_printed_of_a_ladder_and_a_plan_fits() -> None:
     for width in (60, 80, 120):
         for text in (ladder_text(facts, width), plan_text(planned, width)):
             assert max(map(printed, text.split("\n"))) <= width
-    assert all(word in ladder_text(facts, 80) for word in ("  matrixfree  ", "10^-12.35", "undecided"))
+    assert all(word in ladder_text(facts, 80) for word in ("  matrixfree  ", "  1/3", "undecided"))
 
 
 def test_pages_of_the_manual_fit_the_terminal() -> None:
@@ -455,3 +458,64 @@ def test_the_explorer_says_as_json_what_it_wrote(tmp_path: Path) -> None:
         "statements": len(CATALOGUE),
         "bytes": (tmp_path / "page.html").stat().st_size,
     }
+
+
+def test_both_ends_of_an_interval_go_into_a_paper(tmp_path: Path) -> None:
+    given = ["solve", "cao2020/thm3.1", "tau", "width=1e6", "L=2", "n=1000"]
+    _, tex, _ = run_here([*given, "--tex"], tmp_path)
+    (row,) = (line for line in tex.splitlines() if line.startswith("cao2020/thm3.1 &"))
+    bound, value = row.split(" & ")[1:3]
+    assert r"$\tau \ge " in bound
+    assert r" and $\tau \le L^{-6} \left[\log\left(m\right)\right]^{-3/2} C_{\mathrm{small}}$" in bound
+    assert value == r"$9.1322 \times 10^{-5}$ to $3.0427 \times 10^{-4}$"
+    found = solve(CATALOGUE["cao2020/thm3.1"], "tau", {"width": 10**6, "L": 2, "n": 1000})
+    assert found.lower is not None
+    assert found.upper is not None
+    assert found.lower.formula is not None
+    at = {symbol: {"m": 10**6, "L": 2, "delta": 0.05}.get(str(symbol), 1) for symbol in found.expression.free_symbols}
+    assert float(found.lower.formula.subs(at).evalf()) == pytest.approx(float(found.lower.number), rel=1e-9)
+    assert 1 / (2**6 * math.log(10**6) ** 1.5) == pytest.approx(float(found.upper.number), rel=1e-9)
+    text = solution_text(found)
+    assert re.search(r"closed form +τ ≥ .*\n +τ ≤ C_small/\(L\^6·log\(m\)\^\(3/2\)\)\n", text)
+    # What limits the width from above is a condition on τ; it stands in the table too.
+    _, tex, _ = run_here(["width only cao2020/lem4.4", "--tex"], tmp_path)
+    assert r"$ and $\tau \le C_{\mathrm{small}}" in tex
+
+
+@pytest.mark.parametrize(
+    ("number", "up", "down"),
+    [
+        ("667398383751", "6.674e+11", "6.6739e+11"),
+        ("0.0000913218382493", "9.1322e-05", "9.1321e-05"),
+        ("9.99999999e-05", "1e-04", "9.9999e-05"),
+        ("123456", "123456", "123456"),
+        ("1000000", "1e+06", "1e+06"),
+        ("123.456789", "123.46", "123.45"),
+        ("0.05", "0.05", "0.05"),
+        ("10^53.6339835028", "10^53.634", "10^53.633"),
+        ("10^-14.2", "10^-14.2", "10^-14.2"),
+        ("10^(1e+30)", "10^(1e+30)", "10^(1e+30)"),
+    ],
+)
+def test_a_paper_prints_few_digits_rounded_to_the_safe_side(number: str, up: str, down: str) -> None:
+    assert (short_number(number, "up"), short_number(number, "down")) == (up, down)
+    if "^" not in number:
+        assert Fraction(short_number(number, "down")) <= Fraction(number) <= Fraction(short_number(number, "up"))
+
+
+def test_a_value_out_of_range_is_refused_once(tmp_path: Path) -> None:
+    code, _, err = run_here(["eval", "chen2019/thm2.1", "width", "L=1e400"], tmp_path)
+    assert (code, err.count("outside 10^±300")) == (2, 1)
+    assert "nor a formula" not in err
+    assert "nor a formula" in run_here(["eval", "chen2019/thm2.1", "width", "L=2*x"], tmp_path)[2]
+
+
+def test_a_paper_s_own_name_stands_for_a_part_of_a_formula() -> None:
+    theorem = CATALOGUE["ji2020"]
+    named = {bound.symbol.name: (bound_text(bound), bound_latex(bound)) for bound in theorem.bounds}
+    meaning = " with λ = 4·(√(2·log(4·n/δ)) + log(4/ε))/γ"
+    assert named["m"][0] == f"m ≥ 4096·λ^2/γ^6{meaning}"
+    assert named["T"][0] == f"T = 2·λ^2/(η·ε){meaning}"
+    assert named["dist"][0] == f"dist ≤ 4·λ/(γ·√m){meaning}"
+    assert named["dist"][1].startswith(r"\|W_l - W_l^{(0)}\| \le \frac{4 \lambda}{\gamma \sqrt{m}}, \lambda = ")
+    assert "log(4·7/δ)" in solution_text(evaluate(theorem, "width", {"n": 7}))

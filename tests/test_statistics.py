@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mp
 
+from boundcalc.catalogue import CATALOGUE
 from boundcalc.errors import InputError
 from boundcalc.verify.checks import Premise
 from boundcalc.verify.statistics import anytime_interval, clopper_pearson, fewest_trials, judge, outlook
@@ -128,6 +129,12 @@ def test_outlook_is_what_the_verdicts_will_be(trials: int, interval: Callable[[i
         supported = seen.supported_to is not None and failures <= seen.supported_to
         refuted = seen.refuted_from is not None and failures >= seen.refuted_from
         assert verdict == ("supported" if supported else "refuted at these constants" if refuted else "inconclusive")
+
+
+def test_one_draw_of_the_examples_cannot_refute() -> None:
+    assert outlook(72, 0.05, refutable=False).refuted_from is None
+    assert CATALOGUE["chen2019/thm2.2"].over_sample
+    assert not CATALOGUE["chen2019/thm2.1"].over_sample
 
 
 def test_outlook_in_words() -> None:

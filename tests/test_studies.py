@@ -181,8 +181,13 @@ def test_a_width_that_meets_a_vacuous_guarantee_does_not_suffice(tmp_path: Path)
     result = study.run(Setting({}))
     assert (result.verdict, result.successes) == ("vacuous", 1)
     assert smallest_width(study, Setting({}), [8]) is None
-    with pytest.raises(InputError, match="no init met the guarantee"):
+    with pytest.raises(InputError, match="guarantees says nothing"):
         scaling(study, "epsilon", [Fraction(1, 5), Fraction(2, 5)], "m")
+
+
+def test_no_exponent_is_fitted_through_values_at_which_the_guarantee_says_nothing(study: Study) -> None:
+    with pytest.raises(InputError, match=r"at epsilon=0.3 what chen2019/thm2.1 guarantees says nothing"):  # 3ε > log 2
+        scaling(study, "epsilon", [Fraction(1, 10), Fraction(3, 10)])
 
 
 def test_examples_that_cannot_be_taken_in_proportion_are_refused_by_their_number(study: Study) -> None:
@@ -262,7 +267,7 @@ def test_strict_studies_refuse_what_would_be_assumed(study: Study, tmp_path: Pat
 @pytest.mark.parametrize("command", ["calibrate", "scaling"])
 def test_the_commands_take_constants_as_verify_does(command: str, tmp_path: Path) -> None:
     common = [
-        command, "chen2019/thm2.1", "L=2", "--data", "sphere:n=16,d=6,margin=0.4", "--vary", "epsilon=0.3,0.4",
+        command, "chen2019/thm2.1", "L=2", "--data", "sphere:n=16,d=6,margin=0.4", "--vary", "epsilon=0.2,0.22",
         "--width", "6", "--trials", "2", "--device", "cpu", "--out", str(tmp_path / "run"),
     ]  # fmt: skip
     (tmp_path / "constants.toml").write_text('C_eta = "1/2"\n', "utf-8")
@@ -271,12 +276,12 @@ def test_the_commands_take_constants_as_verify_does(command: str, tmp_path: Path
         cli, [*common, *only, "--set", "C_T=2", "--constants", str(tmp_path / "constants.toml"), "--json"]
     )
     assert done.exit_code == 0, done.output
-    with reading(tmp_path / "run" / "epsilon=0.3") as rows:
+    with reading(tmp_path / "run" / "epsilon=0.2") as rows:
         assert rows.tally("training").trials == 2
-    with closing(sqlite3.connect(tmp_path / "run" / "epsilon=0.3" / "trials.sqlite")) as database:
+    with closing(sqlite3.connect(tmp_path / "run" / "epsilon=0.2" / "trials.sqlite")) as database:
         config = json.loads(database.execute("SELECT config FROM run").fetchone()[0])
     assert config["constants"] == {"C_eta": "0.5", "C_T": "2"}
-    assert "epsilon=0.3, training 100%" in done.stderr
+    assert "epsilon=0.2, training 100%" in done.stderr
     strict = CliRunner().invoke(cli, [*common, "--set", "C_T=2", "--strict"])
     assert isinstance(strict.exception, InputError)
     assert "--strict" in str(strict.exception)

@@ -33,6 +33,7 @@ from boundcalc.cli import cli
 from boundcalc.constants import ConstantPolicy, HiddenConstant, Otilde
 from boundcalc.errors import InputError, NumericsError, UnknownNameError
 from boundcalc.formula import parse_formula
+from boundcalc.report import sweep_plots
 from boundcalc.report.sweeps import (
     LATEX,
     PLAIN,
@@ -361,7 +362,7 @@ def test_what_stands_in_a_formula_is_used() -> None:
         ({"R": [[1, 2]], "n": [1, 2, 3]}, r"do not broadcast: R \(1, 2\), n \(3,\)"),
         ({"R": np.ones(10**4), "n": np.ones(10**4, int), "L": [2, 3]}, r"10000 × 10000 × 2 points are more than"),
         ({"R": np.ones(2 * 10**4), "n": np.ones(2 * 10**4, int)}, "broadcast=True takes them element by element"),
-        ({"C_m": [0, 1]}, r"C_m = 0 is not a number > 0"),
+        ({"C_m": [0, 1]}, r"C_m = 0.* is not a number > 0"),
         ({"C_x": [1, 2]}, "unknown input 'C_x'"),
         ({"delta": parse_formula("2*epsilon"), "epsilon": [0.1, 0.7]}, r"delta = 2·ε is 0.2 to 1.4, not in \(0, 1\)"),
         ({"R": parse_formula("tau*n"), "tau": parse_formula("R*n")}, "in terms of itself"),
@@ -686,7 +687,9 @@ def test_csv_has_a_row_for_each_point(intervals: Sweep) -> None:
     assert float(rows[2]["log10"]) == pytest.approx(solution.log10, rel=1e-11)
     assert rows[3]["log10"] == rows[3]["value"] == ""
     assert {(row["theorem"], row["quantity"]) for row in rows} == {("cao2020/thm3.1", "width: m ≥")}
-    assert {row["with"] for row in rows} == {"delta=0.05 (default); n=1000 (default); C_large=1; C_small=1"}
+    assert {row["with"] for row in rows} == {
+        "delta=0.05 (default); n=1000 (default); C_large=1, C_small=1 (unit policy)"
+    }
 
 
 def test_csv_says_which_reading_and_what_was_given() -> None:
@@ -847,13 +850,72 @@ def test_lines_that_coincide_can_be_told_apart(tmp_path: Path) -> None:
     assert "10^{-6}" in "".join(re.findall(r"<!-- (.*?) -->", text))
 
 
-def test_ends_far_away_are_neither_drawn_nor_named(tmp_path: Path) -> None:
+def test_ends_far_away_are_said_and_not_drawn(tmp_path: Path) -> None:
     swept = sweep(THM_3_1, "width", {"tau": np.geomspace(1e-9, 1e-8, 5), "L": [2, 3]})
     assert swept.ends is not None
     assert (swept.status == "interval").all()
     assert (swept.ends.upper > 100).all()
     write_sweep(swept, tmp_path / "widths.svg")
-    assert "at most" not in (tmp_path / "widths.svg").read_text("utf-8")
+    drawn = (tmp_path / "widths.svg").read_text("utf-8")
+    assert "<!-- at most -->" not in drawn
+    assert "at most: m ≤ 1.36e+1155 to 2.54e+27143" in drawn
+
+
+def test_upper_ends_are_drawn_where_they_are_near_and_said(tmp_path: Path) -> None:
+    swept = sweep(THM_3_1, "width", {"tau": np.geomspace(1e-9, 1e-6, 40), "L": [2, 3, 4]})
+    write_sweep(swept, tmp_path / "widths.svg")
+    drawn = (tmp_path / "widths.svg").read_text("utf-8")
+    assert "<!-- at most -->" in drawn
+    least = evaluate(THM_3_1, "width", {"tau": "1e-6", "L": 4}).upper
+    assert least is not None
+    assert math.log10(9.21e16) <= least.log10 < math.log10(9.22e16)
+    assert "m ≤ 9.21e+16 to 2.54e+27143" in drawn
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png", ".pdf"])
+def test_a_plot_says_what_was_assumed_and_its_title(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"widths{suffix}"
+    measured = ConstantPolicy({"cao2020/thm3.1:C_large": 2}, {"cao2020/thm3.1:C_large": "calibrated on digits"})
+    write_sweep(sweep(THM_3_1, "width", {"tau": [1e-9, 1e-8], "L": 2}, measured), path)
+    if suffix == ".svg":
+        # The lines below the plot, each of which is drawn, and the metadata.
+        said = path.read_text("utf-8")
+        lines = re.findall(r"<!-- (.*?) -->", said, re.DOTALL)
+        assert any("delta=0.05 (default), n=1000 (default)" in line for line in lines)
+        assert "cao2020/thm3.1 (stated; calibrated constants)" in lines
+        assert "<dc:title>cao2020/thm3.1 (stated), width: m ≥</dc:title>" in said
+    elif suffix == ".png":
+        said = path.read_bytes().decode("utf-8", "replace")
+        assert "Title\0" in said
+    else:
+        return
+    for words in ("given: L=2", "delta=0.05 (default), n=1000 (default)", "C_large=2 (calibrated on digits)"):
+        assert words in said
+
+
+def test_what_is_said_below_a_plot_is_not_cut() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figures: list[Any] = []
+
+    def keep(figure: Any, *_: object) -> bytes:
+        figures.append(figure)
+        return b""
+
+    wide = {f"{name}": ["1e-3", "1e-2"] for name in ("epsilon", "delta")}
+    swept = sweep(CATALOGUE["cao2020/cor3.1"], "error", {**wide, "m": "1e300"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweep_plots, "saved", keep)
+        sweep_plots.plot(swept, "png")
+    (figure,) = figures
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    box = figure._supxlabel.get_window_extent(canvas.get_renderer())
+    assert box.x0 >= 0
+    assert box.y0 >= 0
+    assert box.x1 <= figure.bbox.x1
+    assert len(figure._supxlabel.get_text().split("\n")) > 3
+    assert box.y1 <= figure.axes[0].get_tightbbox(canvas.get_renderer()).y0
 
 
 def test_what_is_unmet_or_vacuous_is_in_the_legend(tmp_path: Path) -> None:
@@ -910,7 +972,7 @@ def test_names_of_files_may_be_long_but_not_too_long(intervals: Sweep, length: i
         assert list(tmp_path.iterdir()) == [path]
         return
     for write in (check_path, lambda path: write_sweep(intervals, path)):
-        with pytest.raises(InputError, match=r"….csv' cannot be written: File name too long") as caught:
+        with pytest.raises(InputError, match=r"cannot write '.*….csv': File name too long") as caught:
             write(path)
         assert len(str(caught.value)) < 200
 
@@ -934,9 +996,17 @@ def run(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProc
     return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=folder, encoding="utf-8")
 
 
+SAID = """assumed: delta=0.05 (default), n=1000 (default), R=1 (default), alpha=0.5 (default)
+not used: epsilon
+hidden constants: C_m=1, k_m=0 (unit policy), p_L=11, p_R=4 (reconstructed: the width at which the approximation term \
+L^(11/3) R^(4/3) m^(−α/3) of Theorem 2.2 is constant)
+depth: L weight matrices: L − 1 hidden layers and a trained output layer
+"""
+
+
 def test_the_command_writes_files_and_says_so(tmp_path: Path) -> None:
     done = run("chen2019/thm2.1", "width", "epsilon=1e-3:1e-1:log25", "L=2,3,5", "-o", "out.csv", folder=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "wrote out.csv: 75 points\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{SAID}wrote out.csv: 75 points\n", "")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text("utf-8"))))
     assert len(rows) == 75
     assert int(rows[0]["value"]) == int(evaluate(CHEN, "width", {"L": 2}).value or 0)

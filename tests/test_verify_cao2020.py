@@ -376,6 +376,7 @@ def test_errors_that_are_proven_too_large_fail_only_after_all_iterates() -> None
         for iterations, constants in ((3, {"C_eta": 1}), (None, {"C_eta": 1, "C_K": "1e-5"}))
     )
     assert all_[1].steps < 1000
+    assert all_[1].solutions["samples"].log10 > 0
     for record in few[3].values():
         assert record.facts["error_interval"][0] > EPSILON  # about one half of the labels are wrong
     assert [record.success for record in few[3].values()] == [None, None]

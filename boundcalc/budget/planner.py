@@ -24,7 +24,7 @@ from boundcalc.budget.problem import ERROR, Check, Choices, Problem, checks, gua
 from boundcalc.budget.program import Optimum, Program, minimise
 from boundcalc.budget.proof import impossible, lower_bound
 from boundcalc.budget.solver import require_cvxpy
-from boundcalc.constants import ConstantPolicy, ConstantUse
+from boundcalc.constants import ConstantPolicy, ConstantUse, policy_of
 from boundcalc.errors import InputError, NumericsError
 from boundcalc.notation import bound_text, text
 from boundcalc.numerics import Rounding, Scaled, Value, Values, enclose, log10, round_significant
@@ -274,9 +274,10 @@ def _blank(problem: Problem) -> Plan:
     notes = [promise.note] if promise.note else []
     if promise.probability is not None:
         notes.append(f"with probability ≥ {text(promise.probability)} over the {promise.over}")
+    assumed = {VOCABULARY[one.name].expr for one in context.assumed}
     notes += [
-        f"taken to hold, with the {text(hypothesis.symbol)} given, at what is chosen: {hypothesis.name}, "
-        f"{hypothesis.statement}"
+        f"taken to hold, with the {text(hypothesis.symbol)} {'assumed' if hypothesis.symbol in assumed else 'given'}, "
+        f"at what is chosen: {hypothesis.name}, {hypothesis.statement}"
         for hypothesis in theorem.hypotheses
         if hypothesis.symbol in problem.values
     ]
@@ -300,8 +301,8 @@ def _blank(problem: Problem) -> Plan:
         assumed=tuple(context.assumed),
         unused=tuple(name for name in context.inputs if name not in context.used),
         constants=tuple(context.constants),
-        policy=problem.policy.name,
-        notes=tuple(dict.fromkeys((*notes, *theorem.notes))),
+        policy=policy_of(context.constants),
+        notes=tuple(dict.fromkeys((*context.cautions, *notes, *theorem.notes))),
     )
 
 

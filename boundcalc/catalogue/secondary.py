@@ -227,6 +227,7 @@ def _cao2019() -> Theorem:
 
 def _ji2020() -> Theorem:
     scale = 4 * (sqrt(2 * log(4 * n / delta)) + log(4 / epsilon)) / gamma
+    shorthand = ("lambda", scale)
     return Theorem(
         key="ji2020",
         title="polylogarithmic width suffices for two-layer ReLU networks",
@@ -260,7 +261,7 @@ def _ji2020() -> Theorem:
                 4096 * scale**2 / gamma**6,
                 rising=(n,),
                 falling=(delta, epsilon, gamma),
-                note="with λ = (√(2 ln(4n/δ)) + ln(4/ε))/(γ/4): m ≥ 4096 λ²/γ⁶",
+                shorthand=shorthand,
             ),
         ),
         prescriptions=(
@@ -271,7 +272,8 @@ def _ji2020() -> Theorem:
                 2 * scale**2 / (eta * epsilon),
                 rising=(n,),
                 falling=(delta, epsilon, gamma, eta),
-                note="T = ⌈2λ²/(ηε)⌉",
+                note="rounded up",
+                shorthand=shorthand,
             ),
         ),
         guarantees=(
@@ -283,7 +285,8 @@ def _ji2020() -> Theorem:
                 rising=(n,),
                 falling=(delta, epsilon, gamma, m),
                 probability=1 - 3 * delta,
-                note="4λ/(γ√m), every neuron, every t < T",
+                note="every neuron, every t < T",
+                shorthand=shorthand,
             ),
         ),
         provenance="secondary",

@@ -30,6 +30,19 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 ANSWERED, BAD_INPUT, INFEASIBLE = 0, 2, 3
 
+
+class _Named(click.Path):
+    """A path that is not empty, which would be the folder that one is in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("'' names neither a file nor a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+A_PATH = _Named(path_type=Path, readable=False)
+"""A file or a folder; whether it can be read is said, with its mend, where it is."""
+
 COMPLETION_VARIABLE = "_BOUNDCALC_COMPLETE"
 """The environment variable by which a shell asks for completions."""
 
@@ -41,7 +54,7 @@ def constant_options(command: Command) -> Command:
         help="Value of a hidden constant: C_m=2, C=2 (every factor), chen2019/thm2.1:C_m=2. Repeatable.",
     )(command)  # fmt: skip
     command = click.option(
-        "--constants", "constants_file", type=click.Path(path_type=Path), metavar="FILE",
+        "--constants", "constants_file", type=A_PATH, metavar="FILE",
         help="TOML file of hidden constants; --set goes before it.",
     )(command)  # fmt: skip
     return click.option("--strict", is_flag=True, help="Refuse assumed inputs and unit constants.")(command)
@@ -50,7 +63,7 @@ def constant_options(command: Command) -> Command:
 def theorems_option(command: Command) -> Command:
     """Files of further statements."""
     return click.option(
-        "--theorems", "theorem_files", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+        "--theorems", "theorem_files", multiple=True, type=A_PATH, metavar="FILE",
         help="TOML file of further theorems. Repeatable.",
     )(command)  # fmt: skip
 
@@ -189,6 +202,8 @@ def number_or_formula(name: str, value: str) -> Fraction | Expr:
         try:
             return parse_formula(value, what=name)
         except InputError as no_formula:
+            if str(no_formula) == str(no_number):
+                raise no_number from None
             raise InputError(f"{no_number}; nor a formula: {no_formula}") from None
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from boundcalc.commands.common import (
+    A_PATH,
     constant_options,
     constant_policy,
     form_options,
@@ -40,9 +41,12 @@ if TYPE_CHECKING:
 )
 @click.option("--all", "everything", is_flag=True, help="Compare every statement that bounds the quantity.")
 @click.option(
-    "--map", "plane", metavar="X,Y", help="Draw which is the smallest over two symbols; ranges as n=1:1e6:log200."
+    "--map",
+    "plane",
+    metavar="X,Y",
+    help="Draw which is the smallest over two symbols; ranges as n=1:1e6:log200; L counts hidden layers.",
 )
-@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="The map: FILE.svg, .png or .pdf.")
+@click.option("-o", "--out", type=A_PATH, metavar="FILE", help="The map: FILE.svg, .png or .pdf.")
 @constant_options
 @theorems_option
 @reading_option
@@ -119,13 +123,14 @@ def _drawn(
 ) -> dict[str, Any] | str:
     """Draw a map, and say what is on it."""
     from boundcalc.comparison.maps import smallest_map
-    from boundcalc.report.maps import map_json, map_text, write_map
+    from boundcalc.report.maps import check_path, map_json, map_text, write_map
     from boundcalc.symbols import lookup
 
+    check_path(out)
     texts = split_assignments(assignments)
     names = [lookup(normalize(name).strip()).name for name in plane.split(",")]
     axes = {name: texts.pop(name, "") for name in names}
     given = {name: number_or_formula(name, value) for name, value in texts.items()}
     drawn = smallest_map(sides, axes, quantity, given=given, **options)
     write_map(drawn, out)
-    return map_json(drawn, out) if as_json else map_text(drawn, out)
+    return map_json(drawn, out) if as_json else map_text(drawn, out, terminal_width())

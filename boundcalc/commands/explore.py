@@ -6,13 +6,11 @@ from pathlib import Path
 
 import click
 
-from boundcalc.commands.common import constant_policy, json_option, show_answer, theorems_option
+from boundcalc.commands.common import A_PATH, constant_policy, json_option, show_answer, theorems_option
 
 
 @click.command("explore", short_help="Write a page of curves that move with sliders.")
-@click.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The page to write, FILE.html."
-)
+@click.option("-o", "--out", required=True, type=A_PATH, metavar="FILE", help="The page to write, FILE.html.")
 @click.option(
     "--set",
     "settings",
@@ -23,7 +21,7 @@ from boundcalc.commands.common import constant_policy, json_option, show_answer,
 @click.option(
     "--constants",
     "constants_file",
-    type=click.Path(path_type=Path),
+    type=A_PATH,
     metavar="FILE",
     help="TOML file of hidden constants; --set goes before it.",
 )

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import click
 
-from boundcalc.commands.common import json_option, show_answer, terminal_width, theorems_option
+from boundcalc.commands.common import A_PATH, json_option, show_answer, terminal_width, theorems_option
 from boundcalc.commands.completers import complete_page
 from boundcalc.errors import InputError
 
 
 @click.command("manual", short_help="Print a page of the manual.")
 @click.argument("name", metavar="[PAGE]", required=False, shell_complete=complete_page)
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write all pages into DIR, in Markdown."
-)
+@click.option("-o", "--out", type=A_PATH, metavar="DIR", help="Write all pages into DIR, in Markdown.")
 @theorems_option
 @json_option
 def manual(name: str | None, out: Path | None, theorem_files: tuple[Path, ...], as_json: bool) -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from boundcalc.commands.common import json_option, show_answer
+from boundcalc.commands.common import A_PATH, json_option, show_answer, terminal_width
 from boundcalc.errors import InputError
 
 
 @click.command(short_help="Write the report of a run, or of several side by side.")
-@click.argument("folders", nargs=-1, required=True, metavar="DIR [DIR]...", type=click.Path(path_type=Path))
+@click.argument("folders", nargs=-1, required=True, metavar="DIR [DIR]...", type=A_PATH)
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path), metavar="FILE",
+    "-o", "--out", type=A_PATH, metavar="FILE",
     help="Write one file (.html, .md, .tex or .json) in place of those in DIR.",
 )  # fmt: skip
 @click.option("--md", "as_markdown", is_flag=True, help="Print Markdown.")
@@ -33,13 +33,14 @@ def report(folders: tuple[Path, ...], out: Path | None, as_markdown: bool, as_te
         raise InputError("-o, --md, --tex and --json ask for different things; give one of them")
     from boundcalc.report.folders import check_path, compared, held, remake, write_compared
     from boundcalc.report.forms import formed
+    from boundcalc.report.tables import folded
 
     if out is not None:
         check_path(out)
     if len(folders) == 1 and out is None and not (as_markdown or as_tex or as_json):
         found, paths = remake(folders[0])
-        click.echo(found.document.headline)
-        click.echo(f"wrote {', '.join(str(path) for path in paths)}")
+        said = (found.document.headline, f"wrote {', '.join(str(path) for path in paths)}")
+        show_answer(folded("\n".join(said), terminal_width()))
         return
     if len(folders) == 1:
         found = held(folders[0])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from boundcalc.commands.common import (
+    A_PATH,
     INFEASIBLE,
     constant_options,
     constant_policy,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=A_PATH,
     metavar="FILE",
     help="Write a table (.csv, .md, .tex) or a plot (.svg, .png, .pdf) in place of printing a table.",
 )
@@ -68,7 +69,16 @@ def sweep_over(
     boundcalc sweep chen2019/thm2.1 width L=2:6 C_m=0.1,1,10 --tex
     """  # fmt: skip
     from boundcalc.catalogue import load
-    from boundcalc.report.sweeps import check_path, sweep_json, sweep_latex, sweep_markdown, sweep_text, write_sweep
+    from boundcalc.report.sweeps import (
+        check_path,
+        sweep_json,
+        sweep_latex,
+        sweep_markdown,
+        sweep_text,
+        with_what,
+        write_sweep,
+    )
+    from boundcalc.report.tables import folded
     from boundcalc.sweeps import Axis, is_axis, parse_axis, sweep
 
     form = one_form(as_json, as_markdown, as_tex)
@@ -95,6 +105,7 @@ def sweep_over(
         if isinstance(value, Axis) and value.note:
             click.echo(value.note, err=True)
     if out is not None and form == "text":
-        click.echo(f"wrote {out}: {swept.log10.size} points")
+        said = [*with_what(swept), f"wrote {out}: {swept.log10.size} points"]
+        show_answer(folded("\n".join(said), terminal_width()))
     if (swept.status == "empty").all():
         sys.exit(INFEASIBLE)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from boundcalc.commands.common import (
+    A_PATH,
     INFEASIBLE,
     Command,
     constant_options,
@@ -125,7 +126,7 @@ _AGAINST = ("refuted at these constants", "premise unmet", "fails in the limit")
     "; also inf, the limit m → ∞; auto, the prescribed width by whichever engine reaches it; 64:1024 or 64:inf, a "
     "ladder; and several, as 64,128,256, for cao2020/rem3.1, which is about growth with the width."
 )
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run.")
+@click.option("--out", required=True, type=A_PATH, metavar="DIR", help="Folder of the run.")
 @click.option(
     "--stop-early",
     "anytime",
@@ -210,6 +211,7 @@ def verify(
     from boundcalc.verify.probes import parse_factors, probe
     from boundcalc.verify.runner import run
     from boundcalc.verify.statistics import anytime_interval, clopper_pearson, outlook
+    from boundcalc.verify.store import refuse_other
 
     if cluster is not None:
         from boundcalc.verify.cluster import check_address
@@ -238,9 +240,10 @@ def verify(
     options = _run_of(**run_options)
     with shortage_in_one_line():
         case = case_at(theorem, options, inputs, engine or "dense", policy, strict=strict)
+        refuse_other(out, case.config)
         interval = anytime_interval if options.anytime else clopper_pearson
         if not deterministic(case):
-            _say(str(outlook(case.trials, float(case.failure), interval)))
+            _say(str(outlook(case.trials, float(case.failure), interval, refutable=not case.theorem.over_sample)))
         with _workers(cluster) as workers, RunLine() as line:
             result = run(case, out, line.show, workers=workers, batch=together, checkpoint_seconds=float(seconds))
             probed = probe(
@@ -271,12 +274,13 @@ def _climb(found: Plan, out: Path, workers: Workers | None, seconds: float, *, a
     """Run a ladder of widths; say what it is going to be, and what became of it."""
     from boundcalc.report.ladder import ladder_json, ladder_text, plan_text, write_ladder
     from boundcalc.report.verification import write_reports
-    from boundcalc.verify.ladder import Climbed, climb
-    from boundcalc.verify.statistics import clopper_pearson, outlook
+    from boundcalc.verify.ladder import Climbed, climb, kept
+    from boundcalc.verify.statistics import outlook
 
+    found = kept(found, out)
     case = found.rungs[0].case
     click.echo(plan_text(found, terminal_width(err=True)), err=True)
-    _say(str(outlook(case.trials, float(case.failure), clopper_pearson)))
+    _say(str(outlook(case.trials, float(case.failure), refutable=not case.theorem.over_sample)))
 
     def report(one: Climbed) -> None:
         write_reports(one.result, out / one.rung.name)
@@ -306,7 +310,7 @@ _vary_option = click.option(
 @_run_options
 @_width_option(".")
 @click.option("--no-width", is_flag=True, help="Do not look for the smallest sufficient width of every setting.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the runs.")
+@click.option("--out", required=True, type=A_PATH, metavar="DIR", help="Folder of the runs.")
 @constant_options
 @json_option
 def calibrate(
@@ -362,7 +366,7 @@ def calibrate(
 )
 @_run_options
 @_width_option(".")
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the runs.")
+@click.option("--out", required=True, type=A_PATH, metavar="DIR", help="Folder of the runs.")
 @constant_options
 @json_option
 def scaling(

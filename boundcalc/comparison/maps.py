@@ -45,7 +45,7 @@ class Map:
         smallest: the index of the smallest bound, −1 where there is none; of shape (y values, x values).
         asymptotic: the logarithm of each bound with constants and logarithms dropped, of the shape of `log10`; None
             where that needs a value that nobody gives.
-        given, assumed: what was put in for other symbols.
+        given, assumed: what was put in for other symbols; a depth L counts hidden layers here, too.
         policy: the policy of constants.
         notes: what was left out, and why.
     """
@@ -160,12 +160,15 @@ def _evaluated(
     policy: ConstantPolicy,
 ) -> tuple[Array, dict[str, str]]:
     """log₁₀ of a bound, of shape (y values, x values), and what was assumed for it."""
-    inputs = {"H" if name == "L" else name: array for name, array in axes.items()}
+    values = [*axes.items(), *((lookup(name).name, value) for name, value in given.items())]
+    # Statements count L differently: all are evaluated on the same networks. Both L and H are left to be refused.
+    names = {"L": "L" if "H" in dict(values) else "H"}
+    inputs = {names.get(name, name): value for name, value in values}
     if side.theorem is None:
         statement, asked = _as_statement(side), None
     else:
         statement, asked = side.theorem, quantity
-    found = sweep(statement, asked or statement.bounds[0].symbol.name, {**inputs, **given}, policy)
+    found = sweep(statement, asked or statement.bounds[0].symbol.name, inputs, policy)
     own = {
         assumed.name: assumed.text + ("" if assumed.why == "default" else f" ({assumed.why})")
         for assumed in found.assumed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import zipfile
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ def load_file(path: Path, classes: tuple[str, str] | None, label: str | None) ->
         raise InputError(f"{str(path)!r} is a folder; give a file in it")
     if not path.is_file():
         raise InputError(f"there is no file {str(path)!r}; check the path")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{str(path)!r} may not be read: permission denied; chmod u+r allows it")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES and _looks_like_libsvm(path):
         suffix = ".libsvm"

@@ -51,13 +51,13 @@ function fillChoices() {
 
 function updateChoices() {
   byId("quantity").value = state.quantity;
-  const choices = axes(state);
+  const choices = axes(state).map((name) => {
+    const { text, meaning } = axis(name);
+    return [name, name.startsWith(ROLE) ? `${text}: ${meaning}` : name === "L" ? axisLabel(state, name) : text];
+  });
   const held = byId("across");
-  if (choices.join() !== [...held.options].map(({ value }) => value).join()) {
-    held.replaceChildren(...choices.map((name) => {
-      const { text, meaning } = axis(name);
-      return element("option", { value: name }, name.startsWith(ROLE) ? `${text}: ${meaning}` : text);
-    }));
+  if (choices.join() !== [...held.options].map(({ value, text }) => [value, text]).join()) {
+    held.replaceChildren(...choices.map(([value, text]) => element("option", { value }, text)));
   }
   held.value = state.across;
   for (const name of ["scale", "depth"]) byId(name).value = state[name];

@@ -17,8 +17,8 @@ from boundcalc.arrays.programs import Program
 from boundcalc.catalogue import CATALOGUE
 from boundcalc.constants import ConstantPolicy, HiddenConstant
 from boundcalc.explorer.plans import Checked, Filled, Plan, Put, Solved, Unavailable, optional, plans
-from boundcalc.explorer.programs import Programs
-from boundcalc.notation import bound_mathml, mathml
+from boundcalc.explorer.programs import Once, program_json
+from boundcalc.notation import bound_mathml, hidden_by, mathml
 from boundcalc.solving import UNIT
 from boundcalc.sweeps.inputs import CLOSE
 from boundcalc.sweeps.points import DIGITS_LOST
@@ -119,6 +119,8 @@ def catalogue_json(catalogue: Catalogue, policy: ConstantPolicy = UNIT) -> dict[
                 "mostSteps": thresholds.MOST_STEPS,
             },
         },
+        "filled": writer.filled.json,
+        "checks": writer.checks.json,
         "programs": writer.programs.json,
     }
 
@@ -205,7 +207,7 @@ class _Writer:
 
     def __init__(self, optional: frozenset[str]) -> None:
         self.optional = optional
-        self.programs = Programs()
+        self.programs, self.filled, self.checks = Once(), Once(), Once()
         self.unavailable: list[dict[str, str]] = []
 
     def statement(self, theorem: Theorem) -> dict[str, Any]:
@@ -229,17 +231,18 @@ class _Writer:
 
     def _curve(self, theorem: Theorem, symbol: sympy.Symbol, statement: str) -> dict[str, Any] | None:
         """A bounded symbol; None, and noted, where the page cannot evaluate it whatever is given."""
-        found = list(plans(theorem, symbol, self.optional))
+        found = plans(theorem, symbol, self.optional)
         quantity = VOCABULARY[symbol.name].quantity or symbol.name
-        for plan in found:
+        for given, plan in found.items():
             if isinstance(plan, Unavailable):
-                given = f" with {', '.join(sorted(plan.given))} given" if plan.given else ""
-                self.unavailable.append({"what": f"{statement}: {quantity} {symbol.name}{given}", "why": plan.problem})
-        usable = [plan for plan in found if isinstance(plan, Plan)]
+                told = f" with {', '.join(sorted(given))} given" if given else ""
+                self.unavailable.append({"what": f"{statement}: {quantity} {symbol.name}{told}", "why": plan.problem})
+        usable = [plan for plan in found.values() if isinstance(plan, Plan)]
         if not usable:
             return None
         bounds = theorem.bounds_on(symbol)
-        enters = {name for plan in usable for name in (*plan.inputs, *(filled.name for filled in plan.filled))}
+        options = frozenset().union(*found)
+        enters = options.union(*((*plan.inputs, *(filled.name for filled in plan.filled)) for plan in usable))
         return {
             "symbol": symbol.name,
             "quantity": quantity,
@@ -249,7 +252,8 @@ class _Writer:
             "atMostOne": isinstance(bounds[0], Guarantee) and symbol.name in AT_MOST_ONE,
             "formulas": [self._formula(bound) for bound in usable[0].bounds],
             "enters": [name for name in VOCABULARY if name in enters],
-            "plans": {",".join(sorted(plan.given)): self._plan(plan) for plan in found},
+            "options": sorted(options),
+            "plans": {",".join(sorted(given)): self._plan(plan) for given, plan in found.items()},
         }
 
     def _formula(self, bound: Bound) -> dict[str, str]:
@@ -269,18 +273,21 @@ class _Writer:
             "puts": [self._put(put) for put in plan.puts],
             "bound": self._program(plan.bound),
             "several": plan.several,
-            "probability": None if plan.probability is None else self.programs.number(plan.probability),
-            "filled": [self._filled(filled) for filled in plan.filled],
-            "checks": [self._check(check) for check in plan.checks],
+            "probability": None if plan.probability is None else self._number(plan.probability),
+            "filled": [self.filled.number(self._filled(filled)) for filled in plan.filled],
+            "checks": [self.checks.number(self._check(check)) for check in plan.checks],
         }
+
+    def _number(self, program: Program) -> int:
+        return self.programs.number(program_json(program))
 
     def _put(self, put: Put) -> dict[str, Any]:
         return {"name": put.name, "rounding": put.rounding, **self._program(put.of)}
 
     def _program(self, program: Program | Solved) -> dict[str, Any]:
         if isinstance(program, Solved):
-            return {"program": self.programs.number(program.program), "solved": True}
-        return {"program": self.programs.number(program), "solved": False}
+            return {"program": self._number(program.program), "solved": True}
+        return {"program": self._number(program), "solved": False}
 
     def _filled(self, filled: Filled) -> dict[str, Any]:
         how = {"value": float(Fraction(filled.value))} if isinstance(filled.value, str) else self._program(filled.value)
@@ -289,8 +296,8 @@ class _Writer:
     def _check(self, check: Checked) -> dict[str, Any]:
         return {
             "what": check.what,
-            "large": self.programs.number(check.large),
-            "small": self.programs.number(check.small),
+            "large": self._number(check.large),
+            "small": self._number(check.small),
         }
 
 
@@ -311,7 +318,7 @@ def _constant_json(constant: HiddenConstant) -> dict[str, Any]:
         "name": constant.name,
         "math": mathml(constant),
         "role": constant.role,
-        "hides": constant.hides,
+        "hides": hidden_by(constant.hides),
         "direction": constant.direction,
         "value": float(use.value),
         "origin": use.origin,

@@ -225,17 +225,14 @@ const boundcalc = ((data) => {
   // Statements and their curves.
 
   const statements = new Map(data.statements.map((one) => [one.id, one]));
-
-  // The plan for the inputs that are given, of those that a statement may supply or prescribe.
-  function planFor(curve, given) {
-    let used = [];
-    for (;;) {
-      const plan = curve.plans[used.join()];
-      const next = plan.problem ? undefined : plan.filled.find(({ name }) => given.has(name) && !used.includes(name));
-      if (next === undefined) return plan;
-      used = [...used, next.name].sort();
+  for (const { curves } of data.statements) {
+    for (const plan of curves.flatMap(({ plans }) => Object.values(plans))) {
+      for (const part of ["filled", "checks"]) plan[part] = plan[part]?.map((number) => data[part][number]);
     }
   }
+
+  // The plan for the inputs that are given, of those that need not be and that change something.
+  const planFor = (curve, given) => curve.plans[curve.options.filter((name) => given.has(name)).join()];
 
   function outside(symbol, value, least) {
     const { lower, upper, lowerOpen, upperOpen, integer } = data.symbols[symbol];

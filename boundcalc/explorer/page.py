@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from importlib.resources import files
 from pathlib import Path
-from uuid import uuid4
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -14,6 +12,7 @@ from boundcalc import __version__
 from boundcalc.constants import ConstantPolicy
 from boundcalc.errors import InputError
 from boundcalc.explorer.content import catalogue_json
+from boundcalc.files import check_writable, write_file
 from boundcalc.solving import UNIT
 from boundcalc.theorem import Catalogue
 
@@ -37,26 +36,18 @@ def write_page(path: Path, catalogue: Catalogue, policy: ConstantPolicy = UNIT) 
         UnknownNameError: the policy sets a constant that no statement has.
     """
     check_path(path)
-    page = render(catalogue, policy)
-    partial = path.with_name(f".{uuid4().hex}.partial")
-    try:
-        partial.write_text(page, "utf-8")
-        os.replace(partial, path)
-    except OSError as problem:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"cannot write {str(path)!r}: {problem.strerror or problem}") from None
+    write_file(path, render(catalogue, policy).encode())
 
 
 def check_path(path: Path) -> None:
     """Refuse a path that is no place for a page.
 
     Raises:
-        InputError: its suffix is not that of HTML, or there is no folder for it.
+        InputError: its suffix is not that of HTML; as for `check_writable`.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{str(path)!r} does not end in {' or '.join(SUFFIXES)}; give page.html, say")
-    if not os.path.isdir(path.parent):
-        raise InputError(f"no folder {str(path.parent)!r} to write {path.name} into; make it first")
+    check_writable(path)
 
 
 def render(catalogue: Catalogue, policy: ConstantPolicy = UNIT) -> str:

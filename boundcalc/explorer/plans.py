@@ -1,14 +1,15 @@
 """What has to be computed for one curve of the page, in order, recorded of a sweep's own inputs.
 
-Which inputs a statement supplies or prescribes by itself depends on which of them are given: each such choice has a
-plan of its own, and together they are a tree, from nothing given to everything that enters.
+Which inputs a statement supplies or prescribes by itself, and which of its conditions are checked, depends on which of
+them are given: each such choice has a plan of its own.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import sympy
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from boundcalc.arrays import log_function
 from boundcalc.arrays.programs import Program
+from boundcalc.constants import HiddenConstant
 from boundcalc.errors import InputError, NumericsError
 from boundcalc.numerics import Rounding
 from boundcalc.solving import UNIT
@@ -66,7 +68,6 @@ class Plan:
     """How to evaluate a bound when certain inputs are given.
 
     Attributes:
-        given: those inputs, of the ones that a statement may supply or prescribe.
         bounds: the inequalities on the symbol, and those on others that it has to satisfy too.
         bound: the program of log₁₀ of the bound, or the conditions to be solved.
         several: whether those are more than one inequality.
@@ -74,7 +75,6 @@ class Plan:
         inputs: the symbols that enter and have to be given.
     """
 
-    given: frozenset[str]
     bounds: tuple[Bound, ...]
     puts: tuple[Put, ...]
     bound: Program | Solved
@@ -89,7 +89,6 @@ class Plan:
 class Unavailable:
     """Why a bound cannot be evaluated when certain inputs are given."""
 
-    given: frozenset[str]
     problem: str
 
 
@@ -102,21 +101,29 @@ def optional(catalogue: Catalogue) -> frozenset[str]:
     return frozenset(found - {n.name})
 
 
-def plans(theorem: Theorem, symbol: sympy.Symbol, optional: frozenset[str]) -> Iterator[Plan | Unavailable]:
-    """The plans for a bounded symbol: with nothing `optional` given, and with each that then has a value of its own."""
-    pending, seen = [frozenset[str]()], set[frozenset[str]]()
-    while pending:
-        given = pending.pop(0)
-        if given in seen:
-            continue
-        seen.add(given)
+def plans(theorem: Theorem, symbol: sympy.Symbol, optional: frozenset[str]) -> dict[frozenset[str], Plan | Unavailable]:
+    """The plans for a bounded symbol, by which of the `optional` inputs are given: none of them first, all last.
+
+    Left out are inputs that change nothing, whatever else is given. One that does not enter the bound may still be one
+    on which the statement has a condition, and two may matter together where neither does alone: so all is tried.
+    """
+    own = {s.name for s in theorem.symbols} - {symbol.name}
+    open_ = [name for name in VOCABULARY if name in own & optional]
+    constants = theorem.constants
+    found: dict[frozenset[str], Plan | Unavailable] = {}
+    for given in _subsets(open_):
         try:
-            plan = _recorded(theorem, symbol, given, optional)
+            found[given] = _recorded(theorem, symbol, constants, own - optional | given)
         except (InputError, NumericsError) as problem:
-            yield Unavailable(given, str(problem))
-            continue
-        yield plan
-        pending += [given | {filled.name} for filled in plan.filled if filled.name in optional]
+            found[given] = Unavailable(str(problem))
+    matter = [name for name in open_ if any(found[given | {name}] != plan for given, plan in found.items())]
+    return {given: found[given] for given in _subsets(matter)}
+
+
+def _subsets(names: Iterable[str]) -> Iterator[frozenset[str]]:
+    """All subsets, small ones first."""
+    held = list(names)
+    return (frozenset(some) for count in range(len(held) + 1) for some in combinations(held, count))
 
 
 class _Recorder(Points):
@@ -148,14 +155,17 @@ class _Recorder(Points):
         return Solved(program)
 
 
-def _recorded(theorem: Theorem, symbol: sympy.Symbol, given: frozenset[str], optional: frozenset[str]) -> Plan:
-    """What a sweep does with these inputs, all others that are not optional being given too."""
-    own = {s.name for s in theorem.symbols} - {symbol.name}
-    names = [name for name in VOCABULARY if name in own and (name in given or name not in optional)]
+def _recorded(
+    theorem: Theorem, symbol: sympy.Symbol, constants: Iterable[HiddenConstant], given: Collection[str]
+) -> Plan:
+    """What a sweep does with these inputs and constants."""
+    names = [name for name in VOCABULARY if name in given]
     # One point, so that every input stays open; which point does not matter.
-    point = {name: np.array([_start(theorem, name)]) for name in names}
-    constants = {constant.name: np.array([1.0]) for constant in theorem.constants}
-    inputs = Inputs(theorem, {**point, **constants}, UNIT, broadcast=True, points=_Recorder)
+    inputs = Inputs(
+        theorem, {name: np.array([_start(theorem, name)]) for name in names}, UNIT, broadcast=True, points=_Recorder
+    )
+    inputs.swept |= set(constants)
+    inputs.arrays |= {constant.name: np.array([1.0]) for constant in constants}
     points = inputs.points
     assert isinstance(points, _Recorder)
     bounds, caps = theorem.bounds_on(symbol), caps_on(inputs, symbol)
@@ -168,7 +178,6 @@ def _recorded(theorem: Theorem, symbol: sympy.Symbol, given: frozenset[str], opt
     else:
         bound = points.program(combined(bounds), base=10)
     return Plan(
-        given=given,
         bounds=(*bounds, *caps),
         puts=tuple(points.puts),
         bound=bound,

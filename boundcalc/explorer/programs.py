@@ -35,23 +35,23 @@ NAMES: Mapping[Operation, str] = MappingProxyType(
 """What the page calls each operation; an affine sum is `affine`."""
 
 
-class Programs:
-    """Programs by number, each of them once."""
+class Once:
+    """JSON by number, each of it once."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
 
-    def number(self, program: Program) -> int:
-        """The number of a program, added where it is new."""
-        return self._numbers.setdefault(json.dumps(_program_json(program), allow_nan=False), len(self._numbers))
+    def number(self, held: Mapping[str, Any]) -> int:
+        """The number of an object, added where it is new."""
+        return self._numbers.setdefault(json.dumps(held, allow_nan=False), len(self._numbers))
 
     @property
     def json(self) -> list[Any]:
-        """All programs, in the order of their numbers."""
+        """All objects, in the order of their numbers."""
         return [json.loads(text) for text in self._numbers]
 
 
-def _program_json(program: Program) -> dict[str, Any]:
+def program_json(program: Program) -> dict[str, Any]:
     """Inputs as slots by name; steps as [operation, slot that it fills, slots that it reads, …]; the slots of results.
 
     The coefficients and the constant of an affine sum come last in its step; those that are no finite numbers are text.

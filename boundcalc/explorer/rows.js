@@ -69,10 +69,11 @@ function makeRow(kind, prefix) {
 
 function inputKind(name) {
   const symbol = data.symbols[name];
-  const hidden = () => name === "L" && state.depth === "hidden";
+  const hidden = name === "L" && state.depth === "hidden";
+  const says = hidden ? "the number of hidden layers" : symbol.meaning;
   return {
-    key: name, reach: symbol.reach, scale: symbol.scale, integer: symbol.integer, says: symbol.meaning,
-    name: () => [math(symbol.math), element("span", {}, " ", ...prose(hidden() ? "the number of hidden layers" : symbol.meaning))],
+    key: name, reach: symbol.reach, scale: symbol.scale, integer: symbol.integer, says,
+    name: () => [hidden ? element("i", {}, "H") : math(symbol.math), element("span", {}, " ", ...prose(says))],
     wide: symbol.math.length > 400, fixed: !symbol.optional, free: "as each statement has it", locks: true,
     get: () => state.values[name],
     set: (text) => {

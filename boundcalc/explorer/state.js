@@ -25,7 +25,7 @@ function startState() {
     if (symbol.default !== null && !symbol.optional) values[name] = symbol.default;
   }
   const quantity = data.quantities.includes("width") ? "width" : data.quantities[0];
-  const state = { quantity, across: "", from: "", to: "", scale: "log", depth: "own", show: new Set(data.first[quantity]), values, constants: { ...data.start } };
+  const state = { quantity, across: "", from: "", to: "", scale: "log", depth: "hidden", show: new Set(data.first[quantity]), values, constants: { ...data.start } };
   settle(state);
   return state;
 }
@@ -55,12 +55,14 @@ function axisTitle(of, name, width) {
   return whole.length * 7 > width - 100 || (symbol === "L" && of.depth === "hidden") ? axisLabel(of, name) : whole;
 }
 
-// Put an axis where there is none, or one that the quantity does not have: what enters most of the first curves.
+// Put an axis where there is none, or one that the quantity does not have: what enters most of the first curves with
+// every input that need not be given left to the statement.
 function settle(state) {
   const choices = axes(state);
   if (!choices.includes(state.across)) {
     const first = curvesOf(state.quantity).filter(({ id }) => data.first[state.quantity].includes(id));
-    const count = (name) => first.filter(({ curve }) => curve.enters.includes(name)).length;
+    const plans = first.map(({ curve }) => curve.plans[""]).filter(({ problem }) => !problem);
+    const count = (name) => plans.filter(({ inputs, filled }) => inputs.includes(name) || filled.some((one) => one.name === name)).length;
     const inOrder = [...PREFERRED.filter((name) => choices.includes(name)), ...choices];
     state.across = inOrder.reduce((best, name) => (count(name) > count(best) ? name : best));
     state.from = state.to = "";
@@ -89,10 +91,11 @@ function problemOf(name, text) {
 const ROLES = new Map(data.statements.flatMap(({ key, constants }) => constants.map((one) => [`${key}:${one.name}`, one])));
 const roleOf = (name) => (has(data.roles, name) ? name : ROLES.get(name)?.role);
 
-// The whole state as the fragment of an address, and back.
+// The whole state as the fragment of an address, and back. With constants=unit the constants that follow are
+// all that is set; an address without it only changes those that the page begins with.
 function write(state) {
   const { quantity, across, from, to, scale, depth } = state;
-  const parts = new URLSearchParams({ quantity, across, from, to, scale, depth, show: [...state.show].join(",") });
+  const parts = new URLSearchParams({ quantity, across, from, to, scale, depth, show: [...state.show].join(","), constants: "unit" });
   for (const [name, text] of Object.entries(state.values)) parts.set(name, text);
   for (const [name, text] of Object.entries(state.constants)) parts.set(ROLE + name, text);
   return `#${parts.toString().replaceAll("%2F", "/").replaceAll("%2C", ",").replaceAll("%3A", ":")}`;
@@ -103,7 +106,6 @@ function read(fragment) {
   const state = startState(), ignored = [];
   if (![...parts].length) return { state, ignored };
   state.values = Object.fromEntries(Object.entries(state.values).filter(([name]) => !parts.has(name)));
-  state.constants = {};
   const chosen = (name, among) => {
     const value = parts.get(name);
     if (value !== null && !among.includes(value)) ignored.push(`${name}=${value}`);
@@ -112,6 +114,8 @@ function read(fragment) {
   chosen("quantity", data.quantities);
   chosen("scale", ["log", "loglog"]);
   chosen("depth", ["own", "hidden"]);
+  if (parts.get("constants") === "unit") state.constants = {};
+  else if (parts.has("constants")) ignored.push(`constants=${parts.get("constants")}`);
   state.across = "";
   chosen("across", axes(state));
   const known = new Set(curvesOf(state.quantity).map(({ id }) => id));
@@ -121,13 +125,19 @@ function read(fragment) {
   state.show = new Set(found.length || !named.length ? found : data.first[state.quantity]);
   state.from = state.to = "";
   settle(state);
-  const ends = { from: parts.get("from") ?? state.from, to: parts.get("to") ?? state.to };
-  for (const [end, other] of [["from", ends.to], ["to", ends.from]]) {
-    if (parts.has(end) && endProblem(state, ends[end], other)) ignored.push(`${end}=${parts.get(end)}`);
-    else state[end] = ends[end];
+  const own = { from: state.from, to: state.to }, ends = ["from", "to"].filter((end) => parts.has(end));
+  const refuse = (end) => {
+    ignored.push(`${end}=${parts.get(end)}`);
+    state[end] = own[end];
+  };
+  for (const end of ends) {
+    state[end] = parts.get(end);
+    if (problemOfEnd(state, state[end])) refuse(end);
   }
+  // One end may be that of the other, which stands in for what was refused.
+  if (parseNumber(state.from) === parseNumber(state.to)) ends.filter((end) => state[end] !== own[end]).forEach(refuse);
   for (const [name, text] of parts) {
-    if (["quantity", "across", "from", "to", "scale", "depth", "show"].includes(name)) continue;
+    if (["quantity", "across", "from", "to", "scale", "depth", "show", "constants"].includes(name)) continue;
     const isConstant = name.startsWith(ROLE) && roleOf(name.slice(ROLE.length)) !== undefined;
     if ((!isConstant && !has(data.symbols, name)) || problemOf(name, text)) ignored.push(`${name}=${text}`);
     else if (isConstant) state.constants[name.slice(ROLE.length)] = text;
@@ -137,11 +147,13 @@ function read(fragment) {
   return { state, ignored };
 }
 
-// Why a text is no end of the horizontal axis, when the other end is there.
+// Why a text is no end of the horizontal axis: in itself, and when the other end is there.
+function problemOfEnd(state, text) {
+  return axis(state.across).scale === "log" && parseNumber(text) <= 0 ? `${text} is not > 0` : problemOf(state.across, text);
+}
+
 function endProblem(state, text, other) {
-  const value = parseNumber(text);
-  if (axis(state.across).scale === "log" && value <= 0) return `${text} is not > 0`;
-  return problemOf(state.across, text) || (value === parseNumber(other) ? `the axis has no length from ${other} to ${text}` : "");
+  return problemOfEnd(state, text) || (parseNumber(text) === parseNumber(other) ? `the axis has no length from ${other} to ${text}` : "");
 }
 
 let { state, ignored } = read(location.hash);

@@ -2,7 +2,7 @@
 
 const WORDS = {
   vacuous: "says nothing: at least 1, or with no probability", empty: "its conditions admit nothing",
-  undefined: "no finite positive value", "half-line": "and everything above",
+  undefined: "no finite positive value in double precision", "half-line": "and everything above",
 };
 
 function swatch({ colour, dash }) {
@@ -14,7 +14,9 @@ function swatch({ colour, dash }) {
 }
 
 const MARKS = { secondary: "known from citations of it", reconstructed: "read off the proof" };
-const markOf = ({ provenance }) => (provenance in MARKS ? [" ", element("span", { class: "mark", title: MARKS[provenance] }, provenance)] : []);
+const markOf = ({ provenance, depth }) => [
+  ...(provenance in MARKS ? [[provenance, MARKS[provenance]]] : []), ...(depth.hidden === null ? [["one hidden layer", depth.counts]] : []),
+].flatMap(([text, title]) => [" ", element("span", { class: "mark", title }, text)]);
 
 let tableOf = "";
 function updateTable(evaluate) {
@@ -30,7 +32,7 @@ function updateTable(evaluate) {
       const symbol = all.some((other) => other.curve.symbol !== one.curve.symbol) ? [" ", math(data.symbols[one.curve.symbol].math)] : [];
       const row = element("tr", { "data-id": one.id },
         element("td", { class: "pick" }, element("label", {}, box, swatch(one))),
-        element("td", {}, element("strong", {}, one.statement.id), ...symbol, ...markOf(one.statement), element("span", { class: "title" }, one.statement.title)),
+        element("th", { scope: "row" }, element("strong", {}, one.statement.id), ...symbol, ...markOf(one.statement), element("span", { class: "title" }, one.statement.title)),
         element("td", { class: "value" }));
       for (const [event, strong] of [["pointerenter", true], ["pointerleave", false], ["focusin", true], ["focusout", false]]) {
         row.addEventListener(event, () => emphasize(one.id, strong));

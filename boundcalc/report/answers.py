@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
@@ -27,6 +28,11 @@ def json_number(value: Fraction | Scaled) -> int | float | str:
     if value.denominator == 1:
         return int(value)
     return float(value) if abs(value) > Fraction(1, 10**300) else show_fraction(value)
+
+
+def json_float(value: float | None) -> float | None:
+    """A JSON number; JSON has none that are not finite, and null says that there is none."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def constants_json(constants: Iterable[ConstantUse]) -> list[dict[str, Any]]:
@@ -69,12 +75,22 @@ def _end_json(end: End | None) -> dict[str, Any] | None:
     return None if end is None else {"value": end.value, "log10": end.log10, "binding": end.binding}
 
 
-def solution_latex(solution: Solution) -> str:
-    """The unknown in closed form where there is one, else the bounds as the paper writes them."""
+def formulas_latex(solution: Solution) -> list[str]:
+    """The unknown in closed form where there is one, else the bounds as the paper writes them.
+
+    Of an interval, both ends; where only one has a closed form, the bounds stand for the other.
+    """
+    closed = [f"{latex(solution.symbol)} {LATEX_RELATIONS[how]} {latex(expr)}" for how, expr in closed_forms(solution)]
+    enough = isinstance(solution.solved, sympy.Expr) or len(closed) == 2
+    return closed if enough else [*closed, *map(bound_latex, (*solution.bounds, *solution.caps))]
+
+
+def closed_forms(solution: Solution) -> list[tuple[str, sympy.Expr]]:
+    """Each end that has a closed form, with the relation in which the unknown stands to it."""
     if isinstance(solution.solved, sympy.Expr):
-        relation = LATEX_RELATIONS[solution.relation]
-        return f"{latex(solution.symbol)} {relation} {latex(solution.solved)}"
-    return "; ".join(bound_latex(bound) for bound in solution.bounds)
+        return [(solution.relation, solution.solved)]
+    ends = ((">=", solution.lower), ("<=", solution.upper))
+    return [(how, end.formula) for how, end in ends if end is not None and end.formula is not None]
 
 
 def solution_json(solution: Solution) -> dict[str, Any]:
@@ -91,7 +107,7 @@ def solution_json(solution: Solution) -> dict[str, Any]:
         "log10": solution.log10,
         "proven": solution.proven,
         "expression": str(solution.expression),
-        "latex": solution_latex(solution),
+        "latex": "; ".join(formulas_latex(solution)),
         "binding": solution.binding,
         "inputs": {
             **{name: json_number(value) for name, value in solution.inputs.items()},
@@ -105,7 +121,7 @@ def solution_json(solution: Solution) -> dict[str, Any]:
         "provenance": solution.provenance,
         "depth": solution.theorem.setting.depth.counts,
         "unmet": list(solution.unmet),
-        "notes": list(solution.notes),
+        "notes": [*solution.cautions, *solution.notes],
     }
     if solution.lower is not None or solution.upper is not None:
         answer |= {"lower": _end_json(solution.lower), "upper": _end_json(solution.upper)}
@@ -128,7 +144,7 @@ def formula(solution: Solution) -> str:
     """The bound in the paper's notation, with the numbers that the user gave and the exponents of poly(…) put in."""
     numbers = {name: show_fraction(value) for name, value in solution.inputs.items()}
     numbers |= {use.name: show_fraction(use.value) for use in solution.constants if use.hides.startswith("poly")}
-    return " and ".join(bound_text(bound, numbers) for bound in solution.bounds)
+    return " and ".join(bound_text(bound, numbers) for bound in (*solution.bounds, *solution.caps))
 
 
 def _value(solution: Solution) -> str:
@@ -246,7 +262,7 @@ def reply_notes(reply: Reply, width: int | None = None) -> list[str]:
     for solution in reply.answers:
         own = [bound.note for bound in solution.bounds if bound.note]
         empty = [note for note in solution.notes if solution.status == "empty" and note.startswith("no value of")]
-        for note in dict.fromkeys([*solution.unmet, *empty, *own]):
+        for note in dict.fromkeys([*solution.cautions, *solution.unmet, *empty, *own]):
             notes.setdefault(note, []).append(solution.theorem.key)
     lines += [f"{', '.join(dict.fromkeys(keys))}: {note}" for note, keys in notes.items()]
     return lines
@@ -295,13 +311,21 @@ def _short_constants(solution: Solution) -> str:
 
 
 def _constants_legend(answers: tuple[Solution, ...]) -> str:
-    origins = {
-        use.origin: None for solution in answers for use in solution.constants if not use.origin.startswith("set by")
-    }
+    """What the constants rest on, those of one origin together."""
+    origins: dict[str, dict[str, None]] = {}
+    guessed: dict[str, list[str]] = {}
+    for solution in answers:
+        for use in solution.constants:
+            if use.guessed:
+                guessed.setdefault(solution.theorem.key, []).append(use.name)
+            elif use.basis in ("source", "calibrated"):
+                origins.setdefault(use.origin, {})[use.name] = None
     lines = ["Constants: unit policy puts C = 1 and k = 0 where the paper gives no value; set with --set NAME=VALUE."]
-    lines += [f"  exponents {origin}" for origin in origins if not origin.startswith("unit policy")]
-    unknown = [origin for origin in origins if "(" in origin]
-    lines += ["  some exponents are given by no source at hand: 1 is put in, a guess"] if unknown else []
+    lines += [f"  {', '.join(names)}: {origin}" for origin, names in origins.items()]
+    lines += [
+        f"  {', '.join(dict.fromkeys(names))} of {key}: given by no source at hand; 1 is put in, a guess"
+        for key, names in guessed.items()
+    ]
     return "\n".join(lines)
 
 
@@ -338,11 +362,11 @@ def solution_rows(solution: Solution) -> list[tuple[str, str]]:
     ]
     if solution.log10 is not None:
         rows.append(("log10", f"{solution.log10:.12g} (before rounding)"))
-    rows.append(("formula", "\n".join(bound_text(bound) for bound in solution.bounds)))
+    rows.append(("formula", "\n".join(bound_text(bound) for bound in (*solution.bounds, *solution.caps))))
     rows.append(("numbers put in", formula(solution)))
-    if isinstance(solution.solved, sympy.Expr):
-        relation = RELATIONS[solution.relation]
-        rows.append(("closed form", f"{text(solution.symbol)} {relation} {text(solution.solved)}"))
+    if closed := closed_forms(solution):
+        forms = (f"{text(solution.symbol)} {RELATIONS[relation]} {text(expr)}" for relation, expr in closed)
+        rows.append(("closed form", "\n".join(forms)))
     for end in (solution.lower, solution.upper):
         if end is not None and end.binding:
             rows.append(("binding", f"at {grouped(end.number)}: {end.binding}"))
@@ -375,7 +399,7 @@ def solution_rows(solution: Solution) -> list[tuple[str, str]]:
     if any(s.name == "L" for s in theorem.symbols):
         rows.append(("depth", theorem.setting.depth.counts))
     rows += [("unmet", note) for note in solution.unmet]
-    rows += [("note", note) for note in solution.notes]
+    rows += [("note", note) for note in (*solution.cautions, *solution.notes)]
     return rows
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import sympy
@@ -63,7 +63,7 @@ def _raised(use: ConstantUse, raised: Mapping[str, Fraction]) -> ConstantUse:
     if use.name not in raised:
         return use
     origin = f"raised from {show_fraction(use.value)}, as the steps need it; poly(…) leaves it open"
-    return replace(use, value=raised[use.name], origin=origin)
+    return use.chosen(raised[use.name], origin)
 
 
 def check_audits(audits: Iterable[Audit], policy: ConstantPolicy, *, strict: bool = False) -> None:
@@ -166,7 +166,7 @@ def audit_text(audit: Audit, policy: ConstantPolicy = UNIT, width: int | None = 
         heading = f"{verdict.step.id:<{LABEL - 2}}  {verdict_words(verdict, TEXT)}"
         blocks.append([folded(heading, width), *text_lines(step_rows(verdict, audit.derivation, TEXT), width)])
     for title, rows in _endings(audit, TEXT):
-        blocks.append([title, *text_lines(rows, width)])
+        blocks.append([folded(title, width), *text_lines(rows, width)])
     return "\n\n".join("\n".join(block) for block in blocks)
 
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from boundcalc.display import prose_latex
+from boundcalc.symbols import VOCABULARY
 
 NONE = "–"
 """What stands for a number that does not exist."""
@@ -205,6 +206,22 @@ def _merged(parts: Iterable[Inline]) -> Iterator[Inline]:
         yield part
     if held:
         yield held
+
+
+def capital(words: str) -> str:
+    """Words as a sentence begins; what follows (C_T) keeps its capitals."""
+    return words[:1].upper() + words[1:]
+
+
+def symbol(name: str) -> Formula:
+    """A symbol of the vocabulary."""
+    entry = VOCABULARY[name]
+    return Formula(entry.latex, entry.text)
+
+
+def size(log10: float) -> Inline:
+    """A number by its decimal logarithm."""
+    return number(10**log10) if abs(log10) < 300 else number(f"10^{log10:.4f}")
 
 
 def without_empty_columns(table: Table) -> Table:

@@ -30,11 +30,13 @@ Array = NDArray[np.float64]
 INK, SOFT, BAND, LEVEL = "#1b1b1f", "#8a8f98", "#0072b1", "#d55e01"
 SERIES = ("#009e74", "#cc79a8", "#e69f01", "#56b4ea", "#7a5195", "#3d3d46")
 """Okabe and Ito's colours, which colour-blind readers can tell apart; each of them, to the last digit, stands for a
-variable of the page. The dashes of lines and levels tell them apart without colour."""
+variable of the page. The dashes of lines and levels tell a few of them apart without colour."""
 
-_VARIABLES: Mapping[str, str] = MappingProxyType(
-    {INK: "ink", SOFT: "soft", BAND: "band", LEVEL: "level"} | {c: f"series-{i}" for i, c in enumerate(SERIES)}
+COLOURS: Mapping[str, str] = MappingProxyType(
+    {"ink": INK, "soft": SOFT, "band": BAND, "level": LEVEL} | {f"series{i}": c for i, c in enumerate(SERIES)}
 )
+"""By their variables."""
+
 DASHES = ("solid", "dashed", "dotted")
 """Of lines; a CSS border has the same."""
 
@@ -66,6 +68,25 @@ class Key:
     dash: str = "solid"
 
 
+@dataclass(frozen=True)
+class Stroke:
+    """How a line is drawn: its variable colour, its dashes."""
+
+    colour: str
+    dash: str
+
+
+def line_style(index: int) -> Stroke:
+    """Of a line of a picture; the first 18 look different."""
+    return Stroke(f"series{index % len(SERIES)}", DASHES[(index + index // len(SERIES)) % len(DASHES)])
+
+
+def level_style(index: int) -> Stroke:
+    """Of a level of a picture, which is never solid; the first 18 look different."""
+    colours = ("level", "ink", "soft", *(f"series{i}" for i in range(len(SERIES))))
+    return Stroke(colours[index // 2 % len(colours)], DASHES[1:][index % 2])
+
+
 def legend(figure: Figure) -> tuple[Key, ...]:
     """What is what in a picture."""
     keys: list[Key] = []
@@ -79,20 +100,22 @@ def legend(figure: Figure) -> tuple[Key, ...]:
         elif band:
             keys.append(Key("line", "band", "the one init"))
         keys += [
-            Key("line", f"series-{i % len(SERIES)}", line["label"], DASHES[i % len(DASHES)])
+            Key("line", (style := line_style(i)).colour, line["label"], style.dash)
             for i, line in enumerate(figure["lines"])
         ]
     if figure["kind"] == "intervals":
         keys += [Key("dot", "band", "share that succeeded"), Key("band", "band", "its 95 % interval")]
+        keys += [Key("dot", "soft", figure["others"])] if figure["others"] else []
     if figure["kind"] == "sizes":
         points = [point for row in figure["rows"] for point in row["points"]]
         kinds = list(dict.fromkeys(point["of"] for point in points))
         keys += [Key(*_dot(i), kind) for i, kind in enumerate(kinds)]
         for kind in dict.fromkeys(point["of"] for point in points if point["log10"] is None):
             keys.append(Key("arrow", _dot(kinds.index(kind))[1], f"{kind}: 0, left of every power of ten"))
+    levels = enumerate(figure.get("levels", ()))
     return (
         *keys,
-        *(Key("line", "level", level["label"], _dash(i)) for i, level in enumerate(figure.get("levels", ()))),
+        *(Key("line", (style := level_style(i)).colour, level["label"], style.dash) for i, level in levels),
     )
 
 
@@ -126,7 +149,7 @@ def _embedded(text: str, alt: str, prefix: str) -> str:
     text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', text)
     text = re.sub(r'xlink:href="#', f'href="#{prefix}-', text)
     text = re.sub(r"url\(#", f"url(#{prefix}-", text)
-    for colour, name in _VARIABLES.items():
+    for name, colour in COLOURS.items():
         text = text.replace(colour, f"var(--{name}, {colour})")
     text = re.sub(r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", rf'<svg \1 role="img" aria-label="{_quoted(alt)}">', text)
     text = re.sub(r"(<text [^>]*>)([^<]*)(</text>)", lambda m: m[1] + _scripts(m[2]) + m[3], text)
@@ -138,7 +161,7 @@ def _scripts(text: str) -> str:
 
     def script(found: re.Match[str]) -> str:
         shift = 2.5 if found["sign"] == "_" else -3.5
-        body = found["braced"] or found["whole"] or found["bracketed"].replace("_", "")
+        body = (found["braced"] or found["whole"] or found["bracketed"]).replace("_", "")
         return f'<tspan dy="{shift}" font-size="75%">{body}</tspan><tspan dy="{-shift}">\u200b</tspan>'
 
     return re.sub(r"(?P<sign>[_^])(?:\{(?P<braced>[^{}]*)\}|(?P<whole>\w+)|(?P<bracketed>\([^()]*\)))", script, text)
@@ -162,17 +185,18 @@ def _curves(axes: Axes, figure: Figure) -> None:
         drawn.append(_array(band["median"]))
     for i, line in enumerate(lines):
         x, y = _array(line["x"]), _array(line["y"])
-        style: dict[str, Any] = {"color": SERIES[i % len(SERIES)], "linestyle": DASHES[i % len(DASHES)]}
+        style = _stroke(line_style(i))
         axes.plot(x, y, linewidth=1.6, **style, **_dots(x))
         drawn.append(y)
         if line["low"] is not None:
             low, high = _array(line["low"]), _array(line["high"])
-            axes.fill_between(x, low, high, color=style["color"], alpha=0.18, linewidth=0)
+            # Many that lie over each other are not to hide what is drawn below them.
+            axes.fill_between(x, low, high, color=style["color"], alpha=min(0.18, 0.6 / len(lines)), linewidth=0)
             drawn += [low, high]
     levels = [level["value"] for level in figure["levels"] if level["value"] is not None]
     for i, level in enumerate(figure["levels"]):
         if level["value"] is not None:
-            axes.axhline(level["value"], color=LEVEL, linewidth=1.4, linestyle=_dash(i))
+            axes.axhline(level["value"], linewidth=1.4, **_stroke(level_style(i)))
     across = [_array(part["x"]) for part in ([band] if band else []) + list(lines)]
     _scale(axes, "x", np.concatenate(across), logarithmic=figure["log_x"])
     _scale(axes, "y", np.concatenate([*drawn, np.array(levels)]), logarithmic=figure["log_y"])
@@ -192,11 +216,11 @@ def _histogram(axes: Axes, figure: Figure) -> None:
 def _intervals(axes: Axes, figure: Figure) -> None:
     rows = figure["rows"]
     for i, row in enumerate(rows):
-        colour = BAND if i == 0 else SOFT
+        colour = SOFT if i and figure["others"] else BAND
         axes.plot([row["low"], row["high"]], [i, i], color=colour, linewidth=5, alpha=0.4, solid_capstyle="butt")
         axes.plot(row["value"], i, marker="o", color=colour, markersize=6)
     for i, level in enumerate(figure["levels"]):
-        axes.axvline(level["value"], color=LEVEL, linewidth=1.4, linestyle=_dash(i))
+        axes.axvline(level["value"], linewidth=1.4, **_stroke(level_style(i)))
     axes.set_xlim(*probability_limits(figure))
     axes.xaxis.set_major_formatter(FuncFormatter(_tick))
     _rows(axes, [row["label"] for row in rows])
@@ -295,8 +319,9 @@ def _titled(label: str) -> str:
     return "\n".join(textwrap.wrap(label, _WIDE))
 
 
-def _dash(index: int) -> str:
-    return DASHES[1:][index % 2]
+def _stroke(style: Stroke) -> dict[str, Any]:
+    """As the drawing wants it."""
+    return {"color": COLOURS[style.colour], "linestyle": style.dash}
 
 
 def _dot(index: int) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from boundcalc.report.document import Code, Table, Text, number, plain
+from boundcalc.report.document import Code, Table, Text, capital, number, plain
 from boundcalc.verify.checks import Line, Picture
 
 Array = NDArray[np.float64]
@@ -63,9 +63,13 @@ def picture_facts(picture: Picture) -> dict[str, Any] | None:
 
 
 def intervals_facts(
-    name: str, x: str, rows: Sequence[tuple[str, float, tuple[float, float]]], levels: Sequence[tuple[str, float]]
+    name: str,
+    x: str,
+    rows: Sequence[tuple[str, float, tuple[float, float]]],
+    levels: Sequence[tuple[str, float]],
+    others: str = "",
 ) -> dict[str, Any]:
-    """Values with their intervals, the first the one that counts."""
+    """Values with their intervals. others: what all but the first are, where that is the one that counts."""
     listed = [{"label": label, "value": value, "low": low, "high": high} for label, value, (low, high) in rows]
     said = "; ".join(f"{label}: {value:.3g} in [{low:.3g}, {high:.3g}]" for label, value, (low, high) in rows)
     beside = ", ".join(label for label, _ in levels)
@@ -74,8 +78,9 @@ def intervals_facts(
         "kind": "intervals",
         "x": x,
         "rows": listed,
+        "others": others if len(rows) > 1 else "",
         "levels": [{"label": label, "value": level} for label, level in levels],
-        "alt": f"{_capital(x)} with its 95 % interval: {said}. Level: {beside}.",
+        "alt": f"{capital(x)} with its 95 % interval: {said}. Level: {beside}.",
     }
 
 
@@ -98,13 +103,8 @@ def sizes_facts(
         "kind": "sizes",
         "x": x,
         "rows": listed,
-        "alt": f"{_capital(x)}, by powers of ten. {said}.",
+        "alt": f"{capital(x)}, by powers of ten. {said}.",
     }
-
-
-def _capital(words: str) -> str:
-    """Words as a sentence begins; what follows (C_T) keeps its capitals."""
-    return words[:1].upper() + words[1:]
 
 
 def overlaid(figures: Sequence[tuple[str, Figure]]) -> dict[str, Any]:

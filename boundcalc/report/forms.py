@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from boundcalc.errors import InputError
+from boundcalc.files import write_file
 from boundcalc.report.document import Document
 from boundcalc.report.latex import latex_document
 from boundcalc.report.markdown import markdown
@@ -39,17 +39,12 @@ def json_text(facts: Mapping[str, Any]) -> str:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a file; it appears whole or not at all.
+    """Write a file into the folder of a run; it appears whole or not at all.
 
     Raises:
         InputError: it cannot be written.
     """
-    partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_text(text, "utf-8")
-        os.replace(partial, path)
-    except OSError as problem:
-        raise InputError(
-            f"cannot write {str(path)!r}: {problem.strerror}; what was computed is kept, so mend that and run again"
-        ) from None
-    return path
+        return write_file(path, text.encode())
+    except InputError as problem:
+        raise InputError(f"{problem}; what was computed is kept, so run the command again then") from None

@@ -20,7 +20,7 @@ from boundcalc.report.document import (
 )
 from boundcalc.report.figures import intervals_facts, sizes_facts
 from boundcalc.report.forms import json_text, write_forms, write_text
-from boundcalc.report.runs import Series, data_words, ladder_command, run_json, run_sections
+from boundcalc.report.runs import LIMIT, Series, data_words, ladder_command, run_json, run_sections
 from boundcalc.report.tables import fitted, folded, table_text
 from boundcalc.report.verification import LAYOUT
 from boundcalc.symbols import show_fraction
@@ -29,8 +29,6 @@ from boundcalc.verify.ladder import Climbed, Ladder, Plan, Rung
 
 LADDER = "ladder"
 """The files' name, but for the endings."""
-
-_LIMIT = "∞"
 
 Facts = Mapping[str, Any]
 
@@ -66,7 +64,9 @@ def ladder_json(ladder: Ladder) -> dict[str, Any]:
         "theorem": ladder.climbed[0].result.case.theorem.key,
         "data": ladder.climbed[0].result.case.options.data,
         "run": run_json(
-            [Series(case, {"m": ()})], ladder_command(case, plan.asked["widths"], plan.asked["time_limit"])
+            [Series(case, {"m": ()})],
+            ladder_command(case, plan.asked["widths"], plan.asked["time_limit"]),
+            [one.result.constants for one in ladder.climbed],
         ),
         "prescribed": {"width": plan.prescribed.number, "log10": plan.prescribed.log10, "reached": ladder.reached},
         "asked": _asked(plan),
@@ -235,7 +235,8 @@ def _widths(facts: Facts) -> Table:
 
 
 def _constant(facts: Facts) -> Text:
-    return f"{facts['name']} = ", number(f"10^{facts['log10']:.2f}")
+    # All digits of it, as --set takes them: rounded to fewer it might not do.
+    return f"{facts['name']} = ", number(facts["value"])
 
 
 def _planned(facts: Facts) -> list[tuple[Text, ...]]:
@@ -252,7 +253,7 @@ def _planned(facts: Facts) -> list[tuple[Text, ...]]:
 
 
 def _shown(facts: Facts) -> str:
-    return _LIMIT if facts["width"] is None else str(facts["width"])
+    return LIMIT if facts["width"] is None else str(facts["width"])
 
 
 def _asked(plan: Plan) -> str:
@@ -262,7 +263,7 @@ def _asked(plan: Plan) -> str:
 
 
 def _width(rung: Rung) -> str:
-    return _LIMIT if rung.width is None else str(rung.width)
+    return LIMIT if rung.width is None else str(rung.width)
 
 
 def _seconds(seconds: float) -> str:

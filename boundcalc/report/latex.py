@@ -25,7 +25,7 @@ from boundcalc.report.document import (
     plain,
     prose,
 )
-from boundcalc.report.drawing import BAND, DASHES, INK, LEAST_SPAN, LEVEL, SERIES, SOFT, probability_limits
+from boundcalc.report.drawing import COLOURS, LEAST_SPAN, Stroke, level_style, line_style, probability_limits
 from boundcalc.report.figures import Figure, thinned
 
 _PREAMBLE = r"""% Written by boundcalc, for pdflatex. Needs the packages inputenc, fontenc, textcomp, geometry, amsmath,
@@ -65,8 +65,7 @@ _LEAST_SHARE, _LONGEST = 4, 70
 
 def latex_document(document: Document) -> str:
     """The whole of a document, to be compiled by pdflatex."""
-    colours = {"ink": INK, "soft": SOFT, "band": BAND, "level": LEVEL} | {f"series{i}": c for i, c in enumerate(SERIES)}
-    lines = [_PREAMBLE + "\n".join(rf"\definecolor{{{n}}}{{HTML}}{{{c[1:].upper()}}}" for n, c in colours.items())]
+    lines = [_PREAMBLE + "\n".join(rf"\definecolor{{{n}}}{{HTML}}{{{c[1:].upper()}}}" for n, c in COLOURS.items())]
     lines += [r"\begin{document}", rf"\section*{{{words(document.title)}}}"]
     for index, line in enumerate(document.lead):
         lines += [rf"\textbf{{{words(line)}}}" if index == 0 else words(line), ""]
@@ -175,16 +174,16 @@ def _curves(figure: Figure) -> Iterator[str]:
             if "tenth" in band:
                 yield from _shaded(band["x"], band["tenth"], band["ninetieth"], "band", "40", zero)
         name = f"median of {band['inits']} inits, and all of them" if band["inits"] > 1 else "the one init"
-        yield from _drawn(band["x"], band["median"], "band", "solid", name, zero)
+        yield from _drawn(band["x"], band["median"], Stroke("band", "solid"), name, zero)
     for i, line in enumerate(figure["lines"]):
-        colour = f"series{i % len(SERIES)}"
+        style = line_style(i)
         if line["low"] is not None:
-            yield from _shaded(line["x"], line["low"], line["high"], colour, "25", zero)
-        yield from _drawn(line["x"], line["y"], colour, DASHES[i % len(DASHES)], line["label"], zero)
+            yield from _shaded(line["x"], line["low"], line["high"], style.colour, "25", zero)
+        yield from _drawn(line["x"], line["y"], style, line["label"], zero)
     for i, level in enumerate(figure["levels"]):
         if level["value"] is not None:
             ends = [min(across), max(across)]
-            yield from _drawn(ends, [level["value"]] * 2, "level", DASHES[1:][i % 2], level["label"], zero)
+            yield from _drawn(ends, [level["value"]] * 2, level_style(i), level["label"], zero)
 
 
 def _scale(which: str, values: Sequence[float | None], *, logarithmic: bool) -> tuple[str, float]:
@@ -205,9 +204,9 @@ def _scale(which: str, values: Sequence[float | None], *, logarithmic: bool) -> 
 
 
 def _drawn(
-    x: Sequence[float | None], y: Sequence[float | None], colour: str, dash: str, label: str, zero: float = 0.0
+    x: Sequence[float | None], y: Sequence[float | None], style: Stroke, label: str, zero: float = 0.0
 ) -> Iterator[str]:
-    yield rf"\addplot[{colour}, {dash}, thick] coordinates {{{_coordinates(x, y, zero)}}};"
+    yield rf"\addplot[{style.colour}, {style.dash}, thick] coordinates {{{_coordinates(x, y, zero)}}};"
     yield rf"\addlegendentry{{{_prose(label)}}}"
 
 
@@ -250,7 +249,7 @@ def _intervals(figure: Figure) -> Iterator[str]:
     yield r"\addlegendentry{share that succeeded, with its 95\,\% interval}"
     for i, level in enumerate(figure["levels"]):
         ends = [-0.5, len(figure["rows"]) - 0.5]
-        yield from _drawn([level["value"]] * 2, ends, "level", DASHES[1:][i % 2], level["label"])
+        yield from _drawn([level["value"]] * 2, ends, level_style(i), level["label"])
 
 
 def _sizes(figure: Figure) -> Iterator[str]:

@@ -12,10 +12,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from boundcalc.errors import InputError, UnknownNameError
+from boundcalc.files import write_file
 from boundcalc.report.tables import fitted, line_width, markdown_prose, markdown_table, wrapped
 
 if TYPE_CHECKING:
     from boundcalc.auditing import Audit
+    from boundcalc.constants import HiddenConstant
     from boundcalc.theorem import Bound, Catalogue, Theorem
 
 PAGES: Mapping[str, str] = MappingProxyType(
@@ -103,16 +105,11 @@ def write_manual(folder: Path, catalogue: Catalogue) -> tuple[Path, ...]:
     Raises:
         InputError: the folder cannot be written to.
     """
-    written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in PAGES:
-            path = folder / f"{name}.md"
-            path.write_text(page(name, catalogue), encoding="utf-8")
-            written.append(path)
     except OSError as problem:
         raise InputError(f"-o {str(folder)!r} cannot be written: {problem.strerror}; give another folder") from None
-    return tuple(written)
+    return tuple(write_file(folder / f"{name}.md", page(name, catalogue).encode()) for name in PAGES)
 
 
 def theorems_page(catalogue: Catalogue) -> str:
@@ -211,7 +208,6 @@ def _bound(bound: Bound) -> str:
 
 def _constants(theorem: Theorem) -> Iterator[str]:
     from boundcalc.notation import hidden_by
-    from boundcalc.symbols import show_fraction
 
     if not theorem.constants:
         yield "\nHidden constants: none."
@@ -222,12 +218,27 @@ def _constants(theorem: Theorem) -> Iterator[str]:
             f"`{constant.name}`",
             markdown_prose(hidden_by(constant.hides)),
             "any" if constant.direction == "any" else f"{constant.direction} enough",
-            "" if constant.value is None else show_fraction(constant.value),
-            markdown_prose(constant.origin),
+            _value(constant),
+            markdown_prose(_origin(constant)),
         )
         for constant in theorem.constants
     ]
     yield markdown_table(rows, ("name", "hidden by", "must be", "value", "origin"))
+
+
+def _value(constant: HiddenConstant) -> str:
+    """The value that a source gives; of an exponent that none gives, the one that is put in."""
+    from boundcalc.symbols import show_fraction
+
+    if constant.value is None:
+        return "1" if constant.placeholder else ""
+    return show_fraction(constant.value)
+
+
+def _origin(constant: HiddenConstant) -> str:
+    if not constant.placeholder:
+        return constant.origin
+    return f"put in by the unit policy, a guess: {constant.origin or 'no source gives it'}"
 
 
 def _audited(audit: Audit | None) -> str:

@@ -15,8 +15,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from boundcalc.comparison.maps import Map
+from boundcalc.comparison.maps import NOTHING, Map
 from boundcalc.errors import InputError
+from boundcalc.files import check_writable, write_file
+from boundcalc.report.sweep_plots import saved
+from boundcalc.report.tables import folded
 from boundcalc.symbols import VOCABULARY
 
 COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#F0E442", "#CC79A7", "#0072B2", "#D55E00", "#999999")
@@ -27,25 +30,36 @@ HATCHES = ("", "//", "..", "xx")
 
 FORMATS = (".svg", ".png", ".pdf")
 
+DEPTH = "L is read as the number of hidden layers H, the same networks for every statement"
+OWN_DEPTH = "L is what each statement calls so; give H, the number of hidden layers, for the same networks"
+"""How a depth is read that is given, and one that is not: statements have different notions of it."""
+
+
+def check_path(path: Path) -> None:
+    """Refuse a file that could not be written, before anything is computed.
+
+    Raises:
+        InputError: the file is to be of a format that is not drawn; as for `check_writable`.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(f"-o {str(path)!r}: maps are written as {', '.join(FORMATS)}; name the file map.svg, say")
+    check_writable(path)
+
 
 def write_map(plane: Map, path: Path) -> None:
     """Draw a map into a file.
 
     Raises:
-        InputError: the file is to be of a format that is not drawn, or cannot be written.
+        InputError: as for `check_path`; or the file cannot be written.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise InputError(f"-o {str(path)!r}: maps are written as {', '.join(FORMATS)}; name the file map.svg, say")
-    # A fixed salt and no date: the same map gives the same file.
-    with rc_context({"svg.hashsalt": "boundcalc", "font.size": 9}):
-        figure = Figure(figsize=(7.2, 5.0), layout="constrained")
+    check_path(path)
+    said = [f"compared: {', '.join(plane.names)}", caption(plane), *plane.notes]
+    below = [line for one in said for line in textwrap.wrap(one, 120)]
+    with rc_context({"font.size": 9}):
+        figure = Figure(figsize=(7.2, 4.8 + 0.13 * len(below)), layout="constrained")
         draw_map(figure.add_subplot(), plane)
-        figure.supxlabel("\n".join(textwrap.wrap(caption(plane), 120)), fontsize=7)
-        metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})
-        try:
-            figure.savefig(path, dpi=200, metadata=metadata)
-        except OSError as problem:
-            raise InputError(f"-o {str(path)!r} cannot be written: {problem.strerror}") from None
+        figure.supxlabel("\n".join(below), x=0.01, ha="left", fontsize=7, parse_math=False)
+        write_file(path, saved(figure, path.suffix.lower().removeprefix("."), title(plane), "; ".join(said)))
 
 
 def draw_map(axes: Axes, plane: Map) -> None:
@@ -53,19 +67,31 @@ def draw_map(axes: Axes, plane: Map) -> None:
     scales = [_is_logarithmic(values) for values in (plane.x_values, plane.y_values)]
     edges = [_edges(values, log) for values, log in zip((plane.x_values, plane.y_values), scales, strict=True)]
     handles: list[Any] = []
-    for index in np.unique(plane.smallest[plane.smallest >= 0]):
-        colour, hatch = COLOURS[index % len(COLOURS)], HATCHES[index // len(COLOURS) % len(HATCHES)]
-        here = np.ma.masked_where(plane.smallest != index, plane.smallest)
-        axes.pcolormesh(*edges, here, cmap=ListedColormap([colour]), hatch=hatch, rasterized=True)
+    # Colours go to those that are the smallest somewhere, so that they suffice for longer.
+    for rank, index in enumerate(np.unique(plane.smallest[plane.smallest != NOTHING])):
+        colour, hatch = COLOURS[rank % len(COLOURS)], HATCHES[rank // len(COLOURS) % len(HATCHES)]
+        here = plane.smallest == index
+        cells = np.ma.masked_where(~here, plane.smallest)
+        axes.pcolormesh(*edges, cells, cmap=ListedColormap([colour]), rasterized=True)
+        if hatch:  # which a mesh does not draw
+            inside: dict[str, Any] = {"levels": [0.5, 1.5], "colors": "none", "hatches": [hatch]}
+            axes.contourf(plane.x_values, plane.y_values, here.astype(float), **inside)
         handles.append(Patch(facecolor=colour, hatch=hatch, label=plane.names[index]))
+    if (plane.smallest == NOTHING).any():
+        handles.append(Patch(facecolor="white", edgecolor="#999999", label="no bound"))
     axes.set_xscale("log" if scales[0] else "linear")
     axes.set_yscale("log" if scales[1] else "linear")
     if _draw_boundaries(axes, plane):
         handles.append(Line2D([], [], color="black", linestyle="dashed", label="boundary up to constants and logs"))
     axes.set_xlabel(axis_label(plane.x))
     axes.set_ylabel(axis_label(plane.y))
-    axes.set_title(f"Which statement has the smallest {plane.quantity or 'value'}")
+    axes.set_title(title(plane))
     axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+
+
+def title(plane: Map) -> str:
+    """What a map shows."""
+    return f"Which statement has the smallest {plane.quantity or 'value'}"
 
 
 def _draw_boundaries(axes: Axes, plane: Map) -> bool:
@@ -103,13 +129,22 @@ def caption(plane: Map) -> str:
     """What the numbers of a map rest on."""
     parts = [f"{name} = {value}" for name, value in plane.given.items()]
     parts += [f"{name} = {value} (assumed)" for name, value in plane.assumed.items()]
-    return "; ".join([f"hidden constants: {plane.policy} policy", *([", ".join(parts)] if parts else [])])
+    return "; ".join(
+        [f"hidden constants: {plane.policy} policy", *([", ".join(parts)] if parts else []), *_depth(plane)]
+    )
 
 
-def map_text(plane: Map, path: Path) -> str:
-    """Where the map is, what it rests on, and how much of the plane is whose."""
+def _depth(plane: Map) -> list[str]:
+    """How a depth is read, if there is one."""
+    if {"L", "H"} & {plane.x, plane.y, *plane.given}:
+        return [DEPTH]
+    return [OWN_DEPTH] if "L" in plane.assumed else []
+
+
+def map_text(plane: Map, path: Path, width: int | None = None) -> str:
+    """Where the map is, what it rests on, and how much of the plane is whose; `width` is the terminal's, if any."""
     lines = [f"{name}: smallest on {share:.1%} of the plane" for name, share in plane.shares().items()]
-    return "\n".join([*lines, caption(plane), *plane.notes, f"wrote {path}"])
+    return folded("\n".join([*lines, caption(plane), *plane.notes, f"wrote {path}"]), width)
 
 
 def map_json(plane: Map, path: Path) -> dict[str, Any]:
@@ -122,6 +157,6 @@ def map_json(plane: Map, path: Path) -> dict[str, Any]:
         "given": dict(plane.given),
         "assumed": dict(plane.assumed),
         "policy": plane.policy,
-        "notes": list(plane.notes),
+        "notes": [*_depth(plane), *plane.notes],
         "file": str(path),
     }

@@ -18,6 +18,8 @@ from boundcalc.report.document import (
     Table,
     Text,
     pieces,
+    plain,
+    prose,
 )
 from boundcalc.report.figures import figure_table
 
@@ -50,7 +52,8 @@ def _inline(piece: Inline, cell: bool) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split("\n")))
+    """Words, their numbers with powers of ten as everywhere: 6.27·10^-14 for 6.27e-14."""
+    return _SPECIAL.sub(r"\\\1", plain(prose(" ".join(text.split("\n")))))
 
 
 def _code(text: str) -> str:

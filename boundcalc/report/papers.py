@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
 from boundcalc.display import prose_latex
 from boundcalc.notation import LATEX_RELATIONS, latex
+from boundcalc.numerics import Rounding
 from boundcalc.query import Reply
 from boundcalc.report.answers import (
     CATALOGUE_HEADERS,
     COLUMNS,
     catalogue_rows,
+    formulas_latex,
     reading_key,
     reply_notes,
     reply_row,
-    solution_latex,
     solution_rows,
 )
 from boundcalc.report.tables import escaped, latex_table, markdown_prose, markdown_table
@@ -26,6 +28,8 @@ from boundcalc.theorem import Catalogue
 ASSUMED = r"\textsuperscript{*}"
 """What marks an input that was assumed, in LaTeX."""
 
+_DIGITS, _WHOLE = 5, 6
+_THOUSANDTH, _LONG_EXPONENT = Decimal("0.001"), 10**12
 _SCIENTIFIC = re.compile(r"(≈?)(\d+(?:\.\d+)?)e([+-]\d+)")
 
 
@@ -72,7 +76,7 @@ def _latex(solutions: Sequence[Solution], said: Iterable[str]) -> str:
     rows = [
         (
             escaped(reading_key(solution.theorem)),
-            f"${solution_latex(solution)}$",
+            " and ".join(f"${formula}$" for formula in formulas_latex(solution)),
             _value(solution),
             _inputs(solution),
             _constants(solution) or "none",
@@ -89,11 +93,41 @@ def _value(solution: Solution) -> str:
         return "none" if solution.status == "empty" else "premise unmet"
     if solution.status == "all":
         return "any"
-    value = number_latex(solution.number)
     if solution.upper is not None:
-        return f"${value}$ to ${number_latex(solution.upper.number)}$"
+        low, high = short_number(solution.number, "up"), short_number(solution.upper.number, "down")
+        return f"${number_latex(low)}$ to ${number_latex(high)}$"
+    value = number_latex(short_number(solution.number, _safe_side(solution)))
     shown = f"${latex(solution.symbol)} {LATEX_RELATIONS[solution.relation]} {value}$"
     return f"{shown} (vacuous)" if solution.status == "vacuous" else shown
+
+
+def _safe_side(solution: Solution) -> Rounding:
+    """The side to which the answer was rounded: away from what is not admitted, or not promised."""
+    bound = solution.bounds[0]
+    if bound.symbol == solution.symbol:
+        return bound.rounding
+    return "up" if solution.relation == ">=" else "down"
+
+
+def short_number(number: str, side: Rounding) -> str:
+    """A number with the digits that a paper would print, rounded to one side: 5 of them, or 3 in a power of ten's.
+
+    Integers below 10^6 stay as they are; those above, and what is below 0.001, get a power of ten.
+    """
+    rounding = ROUND_CEILING if side == "up" else ROUND_FLOOR
+    if number.startswith("10^"):
+        exponent = Decimal(number[3:].strip("()"))
+        return number if abs(exponent) >= _LONG_EXPONENT else f"10^{_plain(exponent.quantize(_THOUSANDTH, rounding))}"
+    if number.isdigit() and len(number) <= _WHOLE:
+        return number
+    rounded = Context(prec=_DIGITS, rounding=rounding).create_decimal(number)
+    power = rounded.adjusted()
+    return _plain(rounded) if -3 <= power < _WHOLE else f"{_plain(rounded.scaleb(-power))}e{power:+03d}"
+
+
+def _plain(number: Decimal) -> str:
+    """A decimal without zeros at its end."""
+    return f"{number.normalize():f}"
 
 
 def _inputs(solution: Solution) -> str:

@@ -6,14 +6,28 @@ and what a page says of them.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from boundcalc.report.answers import constants_json, json_number
-from boundcalc.report.document import Block, Code, Command, Formula, Paragraph, Section, Table, Text, number
+from boundcalc.constants import ConstantUse
+from boundcalc.report.answers import json_number
+from boundcalc.report.document import (
+    Block,
+    Code,
+    Command,
+    Formula,
+    Inline,
+    Paragraph,
+    Section,
+    Table,
+    Text,
+    number,
+    pieces,
+)
 from boundcalc.symbols import VOCABULARY, show_fraction
 from boundcalc.verify.case import Case
 from boundcalc.verify.runner import machine, versions
@@ -21,6 +35,12 @@ from boundcalc.verify.runner import machine, versions
 Facts = Mapping[str, Any]
 
 _IN_TURN = "; where it does not vary"
+
+LIMIT = "∞"
+"""The width where there is none."""
+
+_FIGURE = re.compile(r"\S*\d\S*")
+"""A word with a digit."""
 
 
 def data_json(case: Case) -> dict[str, Any]:
@@ -56,7 +76,10 @@ def digest_words(data: Facts) -> Text:
 
 
 def origins_json(case: Case, found: Mapping[str, Fraction]) -> list[dict[str, Any]]:
-    """Every input with its meaning, its value and where that comes from. found: what the inits told, by name."""
+    """Every input with its meaning, its value and where that comes from. found: what the inits told, by name.
+
+    The width is null where the limit m → ∞ is in the place of networks.
+    """
     assumed = {one.name: one.how for one in case.assumed}
     origins = {
         name: "found of the inits: the value that does for all of them" if name in found else "given"
@@ -70,9 +93,12 @@ def origins_json(case: Case, found: Mapping[str, Fraction]) -> list[dict[str, An
         origins[estimate.symbol] = ("" if taken else "given; ") + (
             f"measured on the training data: {estimate.name}{between}; errs: {estimate.direction} ({estimate.method})"
         )
-    values = {name: json_number(value) for name, value in {**case.inputs, **found}.items()}
-    origins |= {"n": "the training examples", "d": "the coordinates of an example", "m": "the width of the run"}
-    values |= {"n": case.train.n, "d": case.train.d, "m": case.width}
+    values: dict[str, int | float | str | None] = {
+        name: json_number(value) for name, value in {**case.inputs, **found}.items()
+    }
+    width = "the limit, which is no network" if case.engine == "infinite" else "the width of the run"
+    origins |= {"n": "the training examples", "d": "the coordinates of an example", "m": width}
+    values |= {"n": case.train.n, "d": case.train.d, "m": width_of(case)}
     return [
         {
             "name": name,
@@ -85,15 +111,22 @@ def origins_json(case: Case, found: Mapping[str, Fraction]) -> list[dict[str, An
     ]
 
 
+def width_of(case: Case) -> int | None:
+    """The width of a run; None for the limit m → ∞."""
+    return None if case.engine == "infinite" else case.width
+
+
 def origins_table(origins: Sequence[Facts]) -> Table:
     """The inputs, each with its origin."""
     return Table(
         ("input", "value", "meaning", "origin"),
-        tuple(
-            (Formula(one["latex"], one["name"]), number(float_of(one["value"]), 6), one["meaning"], one["origin"])
-            for one in origins
-        ),
+        tuple((Formula(one["latex"], one["name"]), input_value(one), one["meaning"], one["origin"]) for one in origins),
     )
+
+
+def input_value(origin: Facts) -> Inline:
+    """The value of an input; the width of a limit is ∞."""
+    return LIMIT if origin["value"] is None else number(float_of(origin["value"]), 6)
 
 
 def origin_words(origin: str) -> Text:
@@ -177,10 +210,11 @@ def ladder_command(case: Case, widths: str, time_limit: float) -> str:
     return f"{shlex.join([*arguments, *value_arguments(case)])} --out DIR"
 
 
-def run_json(parts: Sequence[Series], command: str) -> dict[str, Any]:
+def run_json(parts: Sequence[Series], command: str, constants: Sequence[Sequence[ConstantUse]]) -> dict[str, Any]:
     """What the runs have in common; what varies in all of them, and what the inits tell, is not among the inputs.
 
-    `train` and `sha256` of the data are null where the number of training examples varies in all of them.
+    `train` and `sha256` of the data are null where the number of training examples varies in all of them. constants:
+    those that each run was made at; the runs may have chosen theirs.
     """
     case = next((part.case for part in parts if "n" not in part.varied), parts[0].case)
     fixed: dict[str, dict[str, Any]] = {}
@@ -194,7 +228,8 @@ def run_json(parts: Sequence[Series], command: str) -> dict[str, Any]:
     return {
         "data": data_json(case) | ({} if "n" in fixed else {"train": None, "sha256": None}),
         "inputs": inputs,
-        "constants": constants_json(case.policy.use(c, case.theorem.key) for c in case.theorem.constants),
+        "runs": len(constants),
+        "constants": _constants_json(constants),
         "dtype": case.options.dtype,
         "device": str(case.device),
         "seed": case.options.seed,
@@ -204,23 +239,55 @@ def run_json(parts: Sequence[Series], command: str) -> dict[str, Any]:
     }
 
 
-def run_sections(run: Facts) -> tuple[Section, Section]:
-    """What the runs had in common, and how to repeat them."""
-    return Section("What all runs share", tuple(_shared(run))), Section("To reproduce it", tuple(_reproduced(run)))
+def _constants_json(runs: Sequence[Sequence[ConstantUse]]) -> list[dict[str, Any]]:
+    """The constants of several runs, those of one name and one origin together, whatever the numbers in its words."""
+    found: dict[tuple[str, str], list[ConstantUse]] = {}
+    for uses in runs:
+        for use in uses:
+            found.setdefault((use.name, _FIGURE.sub("", use.origin)), []).append(use)
+    return [
+        {
+            "name": name,
+            "hides": uses[0].hides,
+            "lowest": json_number(min(use.value for use in uses)),
+            "highest": json_number(max(use.value for use in uses)),
+            "origin": _in_common([use.origin for use in uses]),
+            "direction": uses[0].direction,
+            "runs": len(uses),
+        }
+        for (name, _), uses in sorted(found.items())
+    ]
 
 
-def _shared(run: Facts) -> Iterator[Block]:
+def _in_common(origins: Sequence[str]) -> str:
+    """Lines that differ in words with digits alone, as one: “…” stands for what differs."""
+    places = zip(*(origin.split() for origin in origins), strict=True)
+    return " ".join(words[0] if len(set(words)) == 1 else "…" for words in places)
+
+
+def run_sections(run: Facts, apart: str = "") -> tuple[Section, Section]:
+    """What the runs had in common, and how to repeat them. apart: runs that the table of constants is not about."""
+    shared, reproduced = tuple(_shared(run, apart)), tuple(_reproduced(run))
+    return Section("What all runs share", shared), Section("To reproduce it", reproduced)
+
+
+def _shared(run: Facts, apart: str) -> Iterator[Block]:
     yield Paragraph(data_words(run["data"]))
     yield origins_table(run["inputs"])
     if run["constants"]:
-        yield Paragraph("The hidden constants that the runs were made at:")
-        yield Table(
-            ("constant", "in use", "origin"),
-            tuple(
-                (Code(one["name"]), number(float_of(one["value"])), origin_words(one["origin"]))
-                for one in run["constants"]
-            ),
-        )
+        yield Paragraph(f"The hidden constants that the runs were made at{apart}:")
+        rows = ((Code(one["name"]), _range(one), _origin(one, run["runs"])) for one in run["constants"])
+        yield Table(("constant", "in use", "origin"), tuple(rows))
+
+
+def _range(constant: Facts) -> Text:
+    low, high = (number(float_of(constant[end])) for end in ("lowest", "highest"))
+    return low if low == high else ("from ", low, " to ", high)
+
+
+def _origin(constant: Facts, runs: int) -> Text:
+    words = origin_words(constant["origin"])
+    return words if constant["runs"] == runs else (*pieces(words), f" ({constant['runs']} of {runs} runs)")
 
 
 def _reproduced(run: Facts) -> Iterator[Block]:

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from boundcalc.report.answers import json_float
 from boundcalc.report.document import (
     DIGITS,
     NONE,
     Block,
     Code,
     Document,
-    Formula,
     Paragraph,
     Pictures,
     Section,
@@ -25,6 +25,8 @@ from boundcalc.report.document import (
     joined,
     number,
     pieces,
+    size,
+    symbol,
     without_empty_columns,
 )
 from boundcalc.report.figures import picture_facts, sizes_facts
@@ -39,6 +41,8 @@ from boundcalc.verify.scaling import Scaling
 
 CALIBRATION, SCALING = "calibration", "scaling"
 """The files' names, but for the endings."""
+
+_NARROWER = " (but for narrower networks, of which the smallest that suffices was looked for)"
 
 _MOST_ROWS = 24
 """So many settings fit into a picture."""
@@ -61,11 +65,15 @@ def calibration_text(facts: Facts, width: int | None = None) -> str:
             folded(f"{facts['theorem']}, calibrated on {facts['on']}", width),
             table_text(_setting_table(facts), width),
             *([table_text(_constant_table(facts), width)] if facts["constants"] else []),
-            *(folded(words, width) for words in (share, _ROOM, *withheld)),
+            *(folded(words, width) for words in (_NEEDED, share, _ROOM, *withheld)),
         )
     )
 
 
+_NEEDED = (
+    "“Needed” is what would just have done there, in the worst init. The constant of a width is needed at the smallest "
+    "m, with what was found at that m (R, say); the widths asked for are at what was found at the run's own m."
+)
 _ROOM = (
     "Held where left out: in how many settings the inequality holds at the constant fitted on all the others. Room: "
     "how many times that constant exceeds the one needed there."
@@ -128,8 +136,8 @@ def calibration_json(calibration: Calibration) -> dict[str, Any]:
         "settings": [
             _need_json(need)
             | {
-                "log10_width_as_calibrated": _finite(width.calibrated),
-                "log10_width_at_unit_constants": _finite(width.unit),
+                "log10_width_as_calibrated": json_float(width.calibrated),
+                "log10_width_at_unit_constants": json_float(width.unit),
             }
             for need, width in zip(calibration.needs, widths(calibration), strict=True)
         ],
@@ -138,7 +146,8 @@ def calibration_json(calibration: Calibration) -> dict[str, Any]:
 
 def _calibration_run(calibration: Calibration) -> dict[str, Any]:
     parts = (Series(calibration.needs[0].case, calibration.varied),)
-    return run_json(parts, study_command("calibrate", parts, () if calibration.narrowed else ("--no-width",)))
+    command = study_command("calibrate", parts, () if calibration.narrowed else ("--no-width",))
+    return run_json(parts, command, [need.constants for need in calibration.needs])
 
 
 def _need_json(need: Need) -> dict[str, Any]:
@@ -146,7 +155,9 @@ def _need_json(need: Need) -> dict[str, Any]:
         "values": {name: show_fraction(value) for name, value in need.setting.values.items()},
         "inits": need.inits,
         "successes": need.successes,
-        "log10_needed": {name: _finite(value) for name, value in need.log10.items()},
+        "vacuous": need.vacuous,
+        "found": {name: float(value) for name, value in need.found.items()},
+        "log10_needed": {name: json_float(value) for name, value in need.log10.items()},
         "smallest_width": need.smallest_width,
     }
 
@@ -170,16 +181,17 @@ def scalings_text(key: str, scalings: Sequence[Scaling], width: int | None = Non
 
 
 _FITTED = (
-    "Each init gives one least-squares exponent; the interval is Student's over the inits. The theorem's exponent is "
-    "that of what it prescribes at the same values, with what was measured there (R, B, γ) put in. What suffices need "
-    "not be necessary, and the theorem's exponent is one of a sufficient condition."
+    "Each init gives one least-squares exponent (0 steps count as 1); the interval is Student's over the inits. The "
+    "theorem's exponent is that of what it prescribes at the same values, with what was measured there (R, B, γ) put "
+    "in. What suffices need not be necessary, and the theorem's exponent is one of a sufficient condition."
 )
 
 
 def scalings_json(key: str, scalings: Sequence[Scaling]) -> dict[str, Any]:
     """The JSON object of several exponents of one statement."""
     parts = [Series(one.case, {one.name: one.asked}) for one in scalings]
-    run = run_json(parts, study_command("scaling", parts, ("--of", scalings[0].of)))
+    made_at = [constants for one in scalings for constants in one.constants]
+    run = run_json(parts, study_command("scaling", parts, ("--of", scalings[0].of)), made_at)
     return {"layout": LAYOUT, "theorem": key, "run": run, "scalings": [scaling_json(one) for one in scalings]}
 
 
@@ -189,23 +201,19 @@ def scaling_json(one: Scaling) -> dict[str, Any]:
         "smallest": one.of,
         "in": one.name,
         "values": one.values.tolist(),
-        "sufficed": [[_finite(value) for value in row] for row in one.sufficed.tolist()],
-        "prescribed_log10": [_finite(value) for value in one.prescribed.tolist()],
+        "sufficed": [[json_float(value) for value in row] for row in one.sufficed.tolist()],
+        "prescribed_log10": [json_float(value) for value in one.prescribed.tolist()],
         "exponent": one.exponent,
         "interval": None if one.interval is None else list(one.interval),
-        "theorem": _finite(one.theorem),
+        "theorem": json_float(one.theorem),
         "inits_used": one.used,
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def calibration_document(facts: Facts) -> Document:
     """The report of a calibration, from calibration.json."""
     constants = facts["constants"]
-    values = joined([(f"{one['name']} = ", *pieces(_size(one["log10"]))) for one in constants], ", ")
+    values = joined([(f"{one['name']} = ", *pieces(size(one["log10"]))) for one in constants], ", ")
     many = "constants" if len(constants) != 1 else "constant"
     share = facts["share_of_fresh_inits_that_need_more"]
     data = Code(facts["run"]["data"]["source"])
@@ -227,7 +235,7 @@ def calibration_document(facts: Facts) -> Document:
         (
             Section("The constants", tuple(_constants(facts))),
             Section("Setting by setting", tuple(_settings(facts))),
-            *run_sections(facts["run"]),
+            *run_sections(facts["run"], _NARROWER if any(one["smallest_width"] for one in facts["settings"]) else ""),
         ),
         f"{CALIBRATION}.json",
     )
@@ -245,7 +253,7 @@ def _constant_table(facts: Facts) -> Table:
     rows = tuple(
         (
             Code(one["name"]),
-            _size(one["log10"]),
+            size(one["log10"]),
             f"{one['held_where_left_out']} of {one['settings']}",
             number(one["room"], 3),
         )
@@ -256,15 +264,18 @@ def _constant_table(facts: Facts) -> Table:
 
 def _setting_table(facts: Facts) -> Table:
     names = [one["name"] for one in facts["constants"]]
+    found = list(dict.fromkeys(name for one in facts["settings"] for name in one["found"]))
     columns = (
-        "setting", "successes", *(f"{name} needed" for name in names), "smallest m that sufficed",
+        "setting", "successes", *(f"{VOCABULARY[name].text} found" for name in found),
+        *(f"{name} needed" for name in names), "smallest m that sufficed",
         "m asked for, as calibrated", "m asked for at C = 1",
     )  # fmt: skip
     rows = tuple(
         (
             _setting(one),
-            f"{one['successes']} of {one['inits']}",
-            *(_size(one["log10_needed"].get(name)) for name in names),
+            f"{one['successes']} of {one['inits']}" + (", vacuously" if one["vacuous"] else ""),
+            *(number(one["found"].get(name)) for name in found),
+            *(_needed(one, name) for name in names),
             number(one["smallest_width"]),
             _asked(one["log10_width_as_calibrated"]),
             _asked(one["log10_width_at_unit_constants"]),
@@ -278,7 +289,7 @@ def _settings(facts: Facts) -> Iterator[Block]:
     constants, settings = facts["constants"], facts["settings"]
     yield without_empty_columns(_setting_table(facts))
     if constants:
-        yield Paragraph("“Needed” is what would just have done there, in the worst init.")
+        yield Paragraph(_NEEDED)
     if len(settings) > _MOST_ROWS:
         return
     pictures = []
@@ -286,7 +297,7 @@ def _settings(facts: Facts) -> Iterator[Block]:
         rows = [
             (
                 _setting(one),
-                [("needed there", one["log10_needed"].get(constant["name"])), ("calibrated", constant["log10"])],
+                [*_point(one, constant["name"]), ("calibrated", constant["log10"])],
             )
             for one in settings
         ]
@@ -296,20 +307,31 @@ def _settings(facts: Facts) -> Iterator[Block]:
         yield Pictures(tuple(pictures))
 
 
+def _point(one: Facts, name: str) -> list[tuple[str, float]]:
+    """What a constant would have had to be at a setting, −∞ for 0; nothing where it was not measured."""
+    measured = one["log10_needed"]
+    if name not in measured:
+        return []
+    return [("needed there", -math.inf if measured[name] is None else measured[name])]
+
+
 def _setting(one: Facts) -> str:
     return ", ".join(f"{VOCABULARY[name].text} = {value}" for name, value in one["values"].items())
 
 
-def _size(log10: float | None) -> Text:
-    if log10 is None:
+def _needed(one: Facts, name: str) -> Text:
+    """What a constant would have had to be at a setting: nothing is said of one that was not measured there."""
+    if name not in one["log10_needed"]:
         return NONE
-    return number(10**log10) if abs(log10) < 300 else number(f"10^{log10:.4f}")
+    log10 = one["log10_needed"][name]
+    return "0" if log10 is None else size(log10)
 
 
 def _asked(log10: float | None) -> Text:
     """A width: a whole number where it is not too long."""
-    small = log10 is not None and log10 < DIGITS
-    return number(math.ceil(10**log10 * (1 - 1e-9))) if small and log10 is not None else _size(log10)
+    if log10 is None:
+        return NONE
+    return number(math.ceil(10**log10 * (1 - 1e-9))) if log10 < DIGITS else size(log10)
 
 
 def scalings_document(facts: Facts) -> Document:
@@ -330,7 +352,7 @@ def scalings_document(facts: Facts) -> Document:
         (
             Section("Exponents", (_exponents(scalings), Paragraph(_FITTED))),
             Section("What sufficed", (Pictures(tuple(found for found in pictures if found)),)),
-            *run_sections(facts["run"]),
+            *run_sections(facts["run"], _NARROWER if any(one["smallest"] == "m" for one in scalings) else ""),
         ),
         f"{SCALING}.json",
     )
@@ -347,7 +369,7 @@ def _exponents(scalings: Sequence[Facts]) -> Table:
     rows: list[tuple[Text, ...]] = [
         (
             _SMALLEST[one["smallest"]],
-            _symbol(one["in"]),
+            symbol(one["in"]),
             _signed(one["exponent"]),
             "–" if one["interval"] is None else f"[{', '.join(map(_signed, one['interval']))}]",
             "–" if one["theorem"] is None else _signed(one["theorem"]),
@@ -356,11 +378,6 @@ def _exponents(scalings: Sequence[Facts]) -> Table:
         for one in scalings
     ]
     return Table(("what sufficed", "in", "exponent", "95 % interval", "theorem's", "inits used"), tuple(rows))
-
-
-def _symbol(name: str) -> Formula:
-    entry = VOCABULARY[name]
-    return Formula(entry.latex, entry.text)
 
 
 def _grown(one: Facts) -> dict[str, Any] | None:

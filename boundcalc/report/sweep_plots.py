@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from boundcalc.errors import InputError
-from boundcalc.report.sweeps import quantity_label
+from boundcalc.report.sweeps import PLAIN, quantity_label, with_what, written
 from boundcalc.sweeps import Sweep
 from boundcalc.symbols import VOCABULARY
 
@@ -38,6 +39,9 @@ GREY = "#666666"
 
 MOST_IN_A_COLUMN = 14
 """Entries of the legend that fit one below the other."""
+
+CAPTION = 112
+"""Characters of a line below the plot."""
 
 LARGEST_LOG10 = 290
 """Beyond this a value does not fit a float, and its logarithm is drawn."""
@@ -67,15 +71,25 @@ def plot(sweep: Sweep, form: str) -> bytes:
         )
     if not np.isfinite(sweep.log10).any():
         raise InputError("there is nothing to draw: no point of the sweep has a value")
-    # A fixed salt and no date: the same sweep gives the same file.
-    with rc_context(
-        {"svg.hashsalt": "boundcalc", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
-    ):
-        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    below = [line for said in [*with_what(sweep), *_upper_ends(sweep)] for line in textwrap.wrap(said, CAPTION)]
+    with rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(6.4, 4.0 + 0.13 * len(below)), layout="constrained")
         _draw(figure.add_subplot(), sweep, names)
-        buffer = io.BytesIO()
-        dateless: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form, {})
-        figure.savefig(buffer, format=form, dpi=200, metadata=dateless)
+        figure.supxlabel("\n".join(below), x=0.01, ha="left", fontsize=7, parse_math=False)
+        title = f"{sweep.theorem.key} ({sweep.theorem.reading}), {quantity_label(sweep)}"
+        return saved(figure, form, title, "; ".join([*with_what(sweep), *_upper_ends(sweep)]))
+
+
+def saved(figure: Figure, form: str, title: str, about: str) -> bytes:
+    """A picture as svg, png or pdf, of the same bytes whenever it is drawn, with what it shows in its metadata."""
+    metadata: dict[str, dict[str, Any]] = {
+        "svg": {"Title": title, "Description": about, "Date": None},
+        "png": {"Title": title, "Description": about},
+        "pdf": {"Title": title, "Subject": about, "CreationDate": None},
+    }
+    buffer = io.BytesIO()
+    with rc_context({"svg.hashsalt": "boundcalc"}):
+        figure.savefig(buffer, format=form, dpi=200, metadata=metadata[form])
     return buffer.getvalue()
 
 
@@ -173,19 +187,34 @@ def _draw_upper_ends(
     order: NDArray[np.intp],
     logarithms: bool,
 ) -> list[Line2D]:
-    """Dotted lines, where the upper ends are near: often they are astronomically far up."""
-    if sweep.ends is None:
-        return []
+    """Dotted lines, where the upper ends are near: often they are astronomically far up, which `_upper_ends` says."""
+    ends = _admitted(sweep).reshape(values.shape)[order]
     low, high = np.nanmin(values), np.nanmax(values)
-    top = high + max(1.0, (high - low) / 2)
-    ends = np.broadcast_to(sweep.ends.upper, sweep.shape).reshape(values.shape)[order]
-    ends = np.where(np.isnan(values), np.nan, np.minimum(ends, top + 1))
+    top = high + 1.5 * max(1.0, high - low)
     if not (ends <= top).any():
         return []
+    top = min(top, np.nanmax(ends) + 0.05 * (top - low))
+    ends = np.minimum(ends, top + 1)
     for i, column in enumerate(ends.T):
         axes.plot(x, _drawn(column, logarithms), color=COLOURS[i % len(COLOURS)], linestyle="dotted")
     axes.set_ylim(*_drawn(np.array([low - 0.05 * (top - low), top]), logarithms))
     return [Line2D([], [], color=GREY, linestyle="dotted", label="at most")]
+
+
+def _admitted(sweep: Sweep) -> NDArray[np.float64]:
+    """log₁₀ of the upper ends where anything is admitted; ∞ where nothing bounds the symbol above, NaN elsewhere."""
+    upper = sweep.ends.upper if sweep.ends is not None else np.inf
+    return np.where(np.isfinite(sweep.log10), np.broadcast_to(upper, sweep.shape), np.nan)
+
+
+def _upper_ends(sweep: Sweep) -> list[str]:
+    """Up to where values are admitted, in a line, as far up as that may be; none where nothing bounds them above."""
+    finite = _admitted(sweep)[np.isfinite(_admitted(sweep))]
+    if not finite.size:
+        return []
+    least, most = (written(float(end), "down", sweep.whole, PLAIN) for end in (finite.min(), finite.max()))
+    symbol = _symbol(sweep.symbol.name)
+    return [f"at most: {symbol} ≤ {least}" + (f" to {most}" if most != least else "") + ", dotted where near"]
 
 
 def _drawn(log10: NDArray[np.float64], logarithms: bool) -> NDArray[np.float64]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import sympy
@@ -20,10 +17,11 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from boundcalc.errors import InputError
+from boundcalc.files import check_writable, write_file
 from boundcalc.notation import LATEX_RELATIONS, RELATIONS, bound_latex, bound_text, hidden_by, latex, text
 from boundcalc.numerics import Rounding
 from boundcalc.report.answers import constants_json, json_number, reading_key
-from boundcalc.report.tables import listing, markdown_prose, markdown_table
+from boundcalc.report.tables import folded, listing, markdown_prose, markdown_table
 from boundcalc.sweeps import Sweep
 from boundcalc.symbols import VOCABULARY, show_fraction
 
@@ -132,7 +130,7 @@ def facts(sweep: Sweep) -> list[tuple[str, str]]:
         for use in sweep.constants
     ]
     rows += [("policy", sweep.policy), ("provenance", sweep.provenance)]
-    rows += [("depth", theorem.setting.depth.counts)] if any(s.name == "L" for s in theorem.symbols) else []
+    rows += [("depth", depth) for depth in _depth(sweep)]
     rows += [("note", note) for note in (*_counts(sweep), *sweep.notes)]
     return rows
 
@@ -141,6 +139,37 @@ def _given(sweep: Sweep) -> list[str]:
     """The inputs that were given besides the axes."""
     numbers = [f"{name}={show_fraction(value)}" for name, value in sweep.inputs.items()]
     return numbers + [f"{name}={text(expr)}" for name, expr in sweep.formulas.items()]
+
+
+def _assumed(sweep: Sweep) -> list[str]:
+    """The inputs that nobody gave."""
+    return [f"{one.name}={one.text} ({one.why})" for one in sweep.assumed]
+
+
+def _constants(sweep: Sweep) -> list[str]:
+    """The hidden constants that are not swept, those of one origin together."""
+    by_origin: dict[str, list[str]] = {}
+    for use in sweep.constants:
+        by_origin.setdefault(use.origin, []).append(f"{use.name}={show_fraction(use.value)}")
+    return [f"{', '.join(uses)} ({origin})" for origin, uses in by_origin.items()]
+
+
+def with_what(sweep: Sweep) -> list[str]:
+    """What the values rest on besides the axes, and at how many points something is the matter, in short lines."""
+    parts = {
+        "given": _given(sweep),
+        "assumed": _assumed(sweep),
+        "not used": sweep.unused,
+        "hidden constants": _constants(sweep),
+        "depth": _depth(sweep),
+    }
+    matters = [line.removeprefix(f"{PLAIN.unmet} ") for line in _counts(sweep)]
+    return [f"{label}: {', '.join(values)}" for label, values in parts.items() if values] + matters
+
+
+def _depth(sweep: Sweep) -> list[str]:
+    """What a depth counts, if the statement has one."""
+    return [sweep.theorem.setting.depth.counts] if any(s.name == "L" for s in sweep.theorem.symbols) else []
 
 
 def _span(values: NDArray[Any]) -> str:
@@ -254,7 +283,8 @@ def sweep_text(sweep: Sweep, width: int | None = None) -> str:
     grid = tabulate(shown.rows, shown.headers, tablefmt="simple", disable_numparse=True, stralign="right")
     rest = " and ".join(f"{n} more {kind}" for n, kind in zip(shown.left_out, ("rows", "columns"), strict=True) if n)
     more = [f"… and {rest}: write all of them with -o sweep.csv"] if rest else []
-    return "\n".join([_caption(sweep), "", grid, *more, "", *listing(facts(sweep), width, 12)])
+    head, tail = folded(_caption(sweep), width), [folded(line, width) for line in more]
+    return "\n".join([head, "", grid, *tail, "", *listing(facts(sweep), width, 12)])
 
 
 def _across(shown: Table) -> int:
@@ -320,7 +350,11 @@ def sweep_csv(sweep: Sweep) -> str:
         columns["upper_log10"] = _finite(np.broadcast_to(sweep.ends.upper, sweep.shape))
     if sweep.checks:
         columns["unmet"] = sweep.unmet.astype(int).ravel().tolist()
-    about = {"theorem": reading_key(sweep.theorem), "quantity": quantity_label(sweep), "with": _rest(sweep)}
+    about = {
+        "theorem": reading_key(sweep.theorem),
+        "quantity": quantity_label(sweep),
+        "with": "; ".join([*_given(sweep), *_assumed(sweep), *_constants(sweep)]),
+    }
     for name, what in about.items():
         columns[name] = [what] * sweep.log10.size
     buffer = io.StringIO()
@@ -328,13 +362,6 @@ def sweep_csv(sweep: Sweep) -> str:
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
     return buffer.getvalue()
-
-
-def _rest(sweep: Sweep) -> str:
-    """The inputs and constants that are not swept, in one line."""
-    values = [f"{one.name}={one.text} ({one.why})" for one in sweep.assumed]
-    values += [f"{use.name}={show_fraction(use.value)}" for use in sweep.constants]
-    return "; ".join([*_given(sweep), *values])
 
 
 def _finite(values: NDArray[Any]) -> list[float | None]:
@@ -395,27 +422,13 @@ def check_path(path: Path) -> None:
     """Refuse a file that could not be written, before anything is computed.
 
     Raises:
-        InputError: an unknown suffix, no such folder, or a name that no file can have.
+        InputError: an unknown suffix; as for `check_writable`.
     """
     if path.suffix.lower() not in (*TEXTS, *PLOTS):
         raise InputError(
             f"-o {str(path)!r}: a sweep is written as {', '.join((*TEXTS, *PLOTS))}; name it sweep.csv, say"
         )
-    with _writing(path):
-        if not path.parent.is_dir():
-            raise InputError(f"-o {str(path)!r}: there is no folder {str(path.parent)!r}; make it first")
-        if path.is_dir():
-            raise InputError(f"-o {str(path)!r} is a folder; name a file in it")
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Say in one line why a file cannot be written."""
-    try:
-        yield
-    except OSError as problem:
-        shown = str(path) if len(str(path)) <= 100 else f"{str(path)[:60]}…{path.suffix}"
-        raise InputError(f"-o {shown!r} cannot be written: {problem.strerror}; give another name") from None
+    check_writable(path)
 
 
 def write_sweep(sweep: Sweep, path: Path) -> None:
@@ -432,13 +445,4 @@ def write_sweep(sweep: Sweep, path: Path) -> None:
         content = plot(sweep, suffix[1:])
     else:
         content = TEXTS[suffix](sweep).encode()
-    # A link stays one: what it leads to is replaced.
-    target = Path(os.path.realpath(path))
-    partial = target.with_name(f".{uuid4().hex}.partial")
-    with _writing(path):
-        try:
-            partial.write_bytes(content)
-            os.replace(partial, target)
-        except OSError:
-            partial.unlink(missing_ok=True)
-            raise
+    write_file(path, content)

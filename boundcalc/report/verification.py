@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from boundcalc.constants import ConstantUse
+from boundcalc.constants import ConstantUse, policy_of
 from boundcalc.notation import bound_latex, bound_text, latex, text
-from boundcalc.report.answers import constants_json, json_number
+from boundcalc.report.answers import constants_json, json_float, json_number
 from boundcalc.report.figures import intervals_facts, picture_facts, sizes_facts
 from boundcalc.report.forms import json_text, write_forms, write_text
-from boundcalc.report.runs import data_arguments, data_json, origins_json, split_arguments, value_arguments
+from boundcalc.report.runs import data_arguments, data_json, origins_json, split_arguments, value_arguments, width_of
 from boundcalc.report.verification_document import verification_document
 from boundcalc.solving import Solution
 from boundcalc.symbols import VOCABULARY, show_fraction
@@ -30,30 +30,25 @@ from boundcalc.verify.runner import Result
 from boundcalc.verify.statistics import CONFIDENCE
 from boundcalc.verify.terms import guarantee_terms
 
-LAYOUT = 3
+LAYOUT = 4
 """Of report.json: what is of another layout cannot be made into a page again."""
 
 REPORT = "report"
 """The files' name, but for the ending."""
 
 
-def _number(value: float | None) -> float | None:
-    """A JSON number; JSON has no infinity, and null says that there is none."""
-    return value if value is not None and math.isfinite(value) else None
-
-
 def _check_json(check: Check) -> dict[str, Any]:
     return {
         "name": check.name,
-        "measured": _number(check.measured),
-        "bound": _number(check.bound),
-        "slack": _number(check.slack),
+        "measured": json_float(check.measured),
+        "bound": json_float(check.bound),
+        "slack": json_float(check.slack),
         "holds": check.holds,
         "claimed": check.claimed,
         "bound_is": check.bound_is,
         "refuted_if": check.refuted_if,
         "constant": check.constant or None,
-        "needed": _number(check.needed),
+        "needed": json_float(check.needed),
     }
 
 
@@ -70,6 +65,7 @@ def verification_json(result: Result, probes: Sequence[Probe] = ()) -> dict[str,
     case, prescribed, reach = result.case, result.prescribed, result.reach
     solutions = prescribed.solutions
     inputs = {**case.inputs, **prescribed.found}
+    chosen = [use for use in result.constants if use.basis == "chosen"]
     return {
         "layout": LAYOUT,
         "theorem": case.theorem.key,
@@ -90,19 +86,24 @@ def verification_json(result: Result, probes: Sequence[Probe] = ()) -> dict[str,
         "prescribed": {name: _prescribed_json(solution) for name, solution in solutions.items()},
         "formulas": {name: [bound_text(b) for b in solution.bounds] for name, solution in solutions.items()},
         "formulas_latex": {name: [bound_latex(b) for b in solution.bounds] for name, solution in solutions.items()},
+        "chosen": {
+            name: found
+            for name, solution in solutions.items()
+            if (found := [use.name for use in solution.constants if use.basis == "chosen"])
+        },
         "out_of_reach": (
             None if reach.fits else {"bytes_needed": reach.bytes_needed, "bytes_available": reach.bytes_available}
         ),
         "run": {
             "engine": case.engine,
-            "width": case.width,
+            "width": width_of(case),
             "step_size": prescribed.step_size,
             "iterations": prescribed.steps,
             "dtype": case.options.dtype,
             "device": str(case.device),
             "seed": case.options.seed,
             "batch": case.batch,
-            "seconds": _number(result.seconds),
+            "seconds": json_float(result.seconds),
         },
         "premises": [
             {"name": p.name, "met": p.met, "certified": p.certified, "evidence": p.evidence} for p in result.premises
@@ -111,9 +112,9 @@ def verification_json(result: Result, probes: Sequence[Probe] = ()) -> dict[str,
         "probes": [_probe_json(probe) for probe in probes],
         "terms": _terms_json(result),
         "constants": _constants_json(result),
-        "policy": case.policy.name + "".join(f", {use.name} chosen from {_of_the_run(use)}" for use in result.chosen),
+        "policy": "; ".join([policy_of(result.constants), *(f"{use.name} {use.origin}" for use in chosen)]),
         "inputs": {name: json_number(value) for name, value in inputs.items()}
-        | {"n": case.train.n, "d": case.train.d, "m": case.width},
+        | {"n": case.train.n, "d": case.train.d, "m": width_of(case)},
         "origins": origins_json(case, prescribed.found),
         "assumed": {assumed.name: json_number(assumed.value) for assumed in case.assumed},
         "measured": [
@@ -141,7 +142,8 @@ def verification_json(result: Result, probes: Sequence[Probe] = ()) -> dict[str,
 def _interval_is(case: Case) -> str:
     if deterministic(case):
         return "a single run tells it all: nothing is random here"
-    return "valid at any time" if case.options.anytime else "exact, by Clopper and Pearson"
+    given = ", given these training examples" if case.theorem.over_sample else ""
+    return ("valid at any time" if case.options.anytime else "exact, by Clopper and Pearson") + given
 
 
 def _statement_json(theorem: Theorem) -> dict[str, Any]:
@@ -202,7 +204,7 @@ def _constants_json(result: Result) -> list[dict[str, Any]]:
             "latex": written[facts["name"]],
             "log10": _log10(use),
             "needed": [
-                {"check": check.name, "value": _number(check.needed)}
+                {"check": check.name, "value": json_float(check.needed)}
                 for check in result.conclusion.checks
                 if check.constant == facts["name"] and check.needed is not None
             ],
@@ -277,7 +279,7 @@ def _success_figure(result: Result, probes: Sequence[Probe]) -> dict[str, Any]:
         if probe.interval is not None
     ]
     required = float(1 - result.case.failure)
-    return intervals_facts("success", "success probability", rows, [(f"required: {required:g}", required)])
+    return intervals_facts("success", "success probability", rows, [(f"required: {required:g}", required)], "probes")
 
 
 def reproduction(case: Case, probes: Sequence[Probe] = ()) -> str:
@@ -314,20 +316,20 @@ def _probe_json(probe: Probe) -> dict[str, Any]:
     }
 
 
-def _of_the_run(use: ConstantUse) -> str:
-    """What a constant was chosen from, from the words that say so."""
-    return use.origin.removeprefix("chosen so that ").removesuffix(" suffices")
-
-
 def verdict_line(result: Result) -> str:
     """The verdict in one line."""
     low, high = result.interval
     undecided = f" ({result.undecided} could not be decided)" if result.undecided else ""
     return (
         f"{result.case.theorem.key}: {result.verdict}: {result.successes} of {len(result.trained)} {_inits(result)} "
-        f"{result.conclusion.success}{undecided}; success probability in [{low:.4f}, {high:.4f}] ({CONFIDENCE:.0%}), "
+        f"{result.conclusion.success}{undecided}; {_chance(result)} in [{low:.4f}, {high:.4f}] ({CONFIDENCE:.0%}), "
         f"required ≥ {float(1 - result.case.failure):g}"
     )
+
+
+def _chance(result: Result) -> str:
+    """What the interval is of."""
+    return "success probability" + (" given these training examples" if result.case.theorem.over_sample else "")
 
 
 def _inits(result: Result) -> str:
@@ -342,9 +344,12 @@ def verdict_sentence(result: Result) -> str:
     done = f"{result.successes} of {len(result.trained)} {_inits(result)} {result.conclusion.success}" + (
         f", {result.undecided} could not be decided" if result.undecided else ""
     )
-    between = f"with {100 * CONFIDENCE:g} % confidence the success probability is between {low:.3f} and {high:.3f}"
+    chance = _chance(result)
+    between = f"with {100 * CONFIDENCE:g} % confidence the {chance} is between {low:.3f} and {high:.3f}"
+    open_ = "; ".join(premise.name for premise in result.premises if not premise.certified)
     if result.verdict == "supported":
-        return f"Supported: {done}; {between}, and {key} asserts at least {required}."
+        rests = f" (not certified: {open_})" if open_ else ""
+        return f"Supported: {done}; {between}, and {key} asserts at least {required}{rests}."
     if result.verdict in ("holds in the limit", "fails in the limit"):
         said = done if deterministic(result.case) else f"{done}; {between}"
         return (
@@ -358,7 +363,6 @@ def verdict_sentence(result: Result) -> str:
     if result.verdict == "refuted at these constants":
         return f"Refuted at these constants: {done}; {between}, and {key} asserts at least {required}."
     if high < float(1 - result.case.failure):
-        open_ = "; ".join(premise.name for premise in result.premises if not premise.certified)
         return (
             f"Inconclusive: {done}; {between}, less than the {required} that {key} asserts, but not every premise is "
             f"certified ({open_}), so that nothing is refuted."
@@ -394,7 +398,8 @@ def width_line(result: Result) -> str:
         )
     below = width.upper is None or math.log10(case.width) <= width.upper.log10
     if width.value is not None and int(width.value) <= case.width and below:
-        return f"{line}: width {case.width} satisfies it"
+        next_one = case.width == int(width.value) + 1
+        return f"{line}: width {case.width} satisfies it{' (the widths trained are even)' if next_one else ''}"
     available = show_bytes(result.reach.bytes_available)
     reach = "within reach" if result.reach.fits else "out of reach here"
     line += f": {reach} ({result.reach.bytes_needed} of weights a network, {available} available)"

@@ -10,6 +10,7 @@ from typing import Any
 from boundcalc.errors import InputError
 from boundcalc.notation import hidden_by
 from boundcalc.report.document import (
+    NONE,
     Block,
     Bullets,
     Code,
@@ -24,13 +25,16 @@ from boundcalc.report.document import (
     Table,
     Text,
     Tone,
+    capital,
     joined,
     number,
     pieces,
     plain,
+    size,
+    symbol,
 )
 from boundcalc.report.figures import intervals_facts, overlaid
-from boundcalc.report.runs import data_words, digest_words, float_of, origin_words, origins_table
+from boundcalc.report.runs import LIMIT, data_words, digest_words, float_of, input_value, origin_words, origins_table
 from boundcalc.symbols import VOCABULARY
 
 Facts = Mapping[str, Any]
@@ -64,8 +68,9 @@ _WHAT_A_VERDICT_SAYS = (
 )
 _SLACK = "Slack is bound over measured value, or the inverse where the bound is one from below: above 1 there is room."
 _PROBED = (
-    "Success beyond a sufficient condition is slack, and failure short of it refutes nothing; neither enters the "
-    "verdict."
+    "Multiplied is what was run, which need not be what is prescribed. Where the width was multiplied, everything else "
+    "was prescribed anew; where η or T was, all else stayed. Success beyond a sufficient condition is slack, and "
+    "failure short of it refutes nothing; neither enters the verdict."
 )
 _CONSTANTS = (
     "A statement hides its constants. “In use” is the value the run was made at; “would just do” is the one at which "
@@ -78,7 +83,7 @@ def verification_document(facts: Facts) -> Document:
     sections = (
         ("The statement", _statement),
         ("Success probability", _success),
-        ("Both sides of what is prescribed", _probes),
+        ("Both sides of what was run", _probes),
         ("Premises", _premises),
         ("Prescribed, and run", _prescribed),
         ("Measured against the bounds", _checks),
@@ -105,18 +110,14 @@ def _readable(words: str) -> str:
 
 
 def _sentence(line: str) -> str:
-    return f"{_capital(line)}."
-
-
-def _capital(line: str) -> str:
-    return line[:1].upper() + line[1:]
+    return f"{capital(line)}."
 
 
 def _statement(facts: Facts) -> Iterator[Block]:
     statement = facts["statement"]
     yield Paragraph(
         (
-            _capital(statement["title"]),
+            capital(statement["title"]),
             f" ({facts['source']}; {statement['provenance']}).",
         )
     )
@@ -162,7 +163,7 @@ def _percent(share: float) -> str:
 
 
 def _probe(probe: Facts) -> tuple[Text, ...]:
-    name: Text = (f"{_spaced(probe['quantity'] or 'prescription')} ", _symbol(probe["symbol"]))
+    name: Text = (f"{_spaced(probe['quantity'] or 'prescription')} ", symbol(probe["symbol"]))
     if probe["problem"]:
         return name, number(probe["factor"]), probe["value"], f"could not be run: {probe['problem']}", "–"
     undecided = f" ({probe['undecided']} undecided)" if probe["undecided"] else ""
@@ -183,22 +184,21 @@ def _text_number(value: str) -> Inline:
         return value
 
 
-def _symbol(name: str) -> Formula:
-    entry = VOCABULARY[name]
-    return Formula(entry.latex, entry.text)
-
-
 def _premises(facts: Facts) -> Iterator[Block]:
     yield Table(
         ("premise", "met", "evidence"),
         tuple((premise["name"], _met(premise), _readable(premise["evidence"])) for premise in facts["premises"]),
     )
-    if any("m*" in premise["name"] for premise in facts["premises"]):
+    yield from _premises_explained(facts["premises"])
+
+
+def _premises_explained(premises: Sequence[Facts]) -> Iterator[Block]:
+    if any("m*" in premise["name"] for premise in premises):
         yield Paragraph("m* is the width that the statement asks for.")
-    if not all(premise["certified"] for premise in facts["premises"]):
+    if not all(premise["certified"] for premise in premises):
         yield Paragraph(
-            "“Not certified”: nothing contradicts it, and nothing proves it either; then nothing that happens "
-            "afterwards can refute the statement."
+            "“Not certified”: nothing contradicts it, and nothing proves it either, or it was met by a choice that the "
+            "statement leaves open; then nothing that happens afterwards can refute the statement."
         )
 
 
@@ -212,7 +212,7 @@ def _prescribed(facts: Facts) -> Iterator[Block]:
     run = facts["run"]
     ran = {
         **{VOCABULARY[one["name"]].quantity or "": one["value"] for one in facts["origins"]},
-        "width": run["width"],
+        "width": _width(run),
         "step-size": run["step_size"],
         "iterations": run["iterations"],
         "samples": facts["data"]["train"],
@@ -223,12 +223,18 @@ def _prescribed(facts: Facts) -> Iterator[Block]:
             continue  # promised, not prescribed
         written = zip(facts["formulas_latex"][name], facts["formulas"][name], strict=True)
         formulas = joined([Formula(latex, text) for latex, text in written])
-        asked = "none" if value is None else number(float_of(value), 6)
+        asked: Text = "none" if value is None else number(float_of(value), 6)
+        if facts["chosen"].get(name):
+            asked = (*pieces(asked), f" (as {', '.join(facts['chosen'][name])} was chosen)")
         rows.append((_spaced(name), formulas, asked, number(float_of(ran.get(name, "–")), 6)))
     for name in ("width", "step-size", "iterations"):
         if name not in facts["prescribed"]:
             rows.append((_spaced(name), "–", "not prescribed", number(ran[name])))
     yield Table(("quantity", "formula", "prescribed", "run"), tuple(rows))
+
+
+def _width(run: Facts) -> int | str:
+    return LIMIT if run["width"] is None else int(run["width"])
 
 
 def _checks(facts: Facts) -> Iterator[Block]:
@@ -264,10 +270,7 @@ def _checks(facts: Facts) -> Iterator[Block]:
 
 
 def _size(log10: float | None) -> Text:
-    """A number by its decimal logarithm."""
-    if log10 is None:
-        return "measured along the run"
-    return number(10**log10) if abs(log10) < 300 else number(f"10^{log10:.4f}")
+    return "measured along the run" if log10 is None else size(log10)
 
 
 def _check_bound(check: Facts) -> Text:
@@ -385,7 +388,9 @@ def side_by_side(runs: Sequence[Run]) -> Document:
     tones = {_TONES.get(verdict, "open") for verdict in verdicts}
     called = [(_called(name, i), facts) for i, (name, facts) in enumerate(runs)]
     sections = (
+        ("The statement", _statement_of_all),
         ("Success probability", _successes),
+        ("Premises", _premises_beside),
         ("Where they differ", _differences),
         ("Measured against the bounds", _checks_beside),
         ("Hidden constants", _constants_beside),
@@ -436,6 +441,35 @@ def _rest(facts: Facts) -> str:
     return str(facts["sentence"])[len(facts["verdict"]) :]
 
 
+def _statement_of_all(runs: Sequence[Run]) -> Iterator[Block]:
+    """The statement, where it is one and the same."""
+    (_, first), *others = runs
+    if all((facts["theorem"], facts["statement"]) == (first["theorem"], first["statement"]) for _, facts in others):
+        yield from _statement(first)
+
+
+def _premises_beside(runs: Sequence[Run]) -> Iterator[Block]:
+    """Which premises each run met, and how that is known."""
+    names = dict.fromkeys(premise["name"] for _, facts in runs for premise in facts["premises"])
+    yield _beside(runs, [(name, *(_premise_beside(facts, name) for _, facts in runs)) for name in names])
+    yield from _premises_explained([premise for _, facts in runs for premise in facts["premises"]])
+    owners: dict[tuple[str, str], list[str]] = {}
+    for run, facts in runs:
+        for premise in facts["premises"]:
+            owners.setdefault((premise["name"], premise["evidence"]), []).append(run)
+    rows = [
+        (name, "all" if len(of) == len(runs) else Code(", ".join(of)), _readable(evidence))
+        for name in names
+        for (premise, evidence), of in owners.items()
+        if premise == name
+    ]
+    yield Table(("premise", "run", "evidence"), tuple(rows), folded="the evidence for each")
+
+
+def _premise_beside(facts: Facts, name: str) -> Text:
+    return joined([_met(premise) for premise in facts["premises"] if premise["name"] == name] or [NONE], ", ")
+
+
 def _successes(runs: Sequence[Run]) -> Iterator[Block]:
     rows = []
     for name, facts in runs:
@@ -461,7 +495,8 @@ def _differences(runs: Sequence[Run]) -> Iterator[Block]:
     names = dict.fromkeys(one["name"] for _, facts in runs for one in facts["origins"])
     getters: dict[str, tuple[Text, Callable[[Facts], Text]]] = {
         "data": ("data", lambda facts: Code(facts["data"]["source"])),
-        **{name: (_symbol(name), _input_getter(name)) for name in names},
+        "engine": ("engine", lambda facts: facts["run"]["engine"]),
+        **{name: (symbol(name), _input_getter(name)) for name in names},
         "prescribed width": ("prescribed width", lambda facts: number(float_of(facts["prescribed"].get("width", "–")))),
         "step size": ("step size", lambda facts: number(facts["run"]["step_size"])),
         "iterations": ("iterations", lambda facts: number(facts["run"]["iterations"])),
@@ -483,7 +518,7 @@ def _differences(runs: Sequence[Run]) -> Iterator[Block]:
 def _input_getter(name: str) -> Callable[[Facts], Text]:
     def get(facts: Facts) -> Text:
         found = next((one for one in facts["origins"] if one["name"] == name), None)
-        return "–" if found is None else number(float_of(found["value"]), 6)
+        return NONE if found is None else input_value(found)
 
     return get
 

@@ -29,8 +29,8 @@ from boundcalc.symbols import Domain
 class Answer:
     """What was found: the status, the relation of the unknown to the value, and the ends.
 
-    `main` is the end that answers, `edge` that end (or, in an empty answer, the nearest one) unrounded. `outside` is
-    the only solution there is, where it lies outside the unknown's domain.
+    `main` is the end that answers, `edge` that end (or, in an empty answer, the nearest one) unrounded, `top` the upper
+    end of an interval unrounded. `outside` is the only solution there is, where it lies outside the unknown's domain.
     """
 
     status: Status
@@ -39,12 +39,30 @@ class Answer:
     lower: End | None = None
     upper: End | None = None
     edge: Edge | None = None
+    top: Edge | None = None
     outside: End | None = None
     notes: tuple[str, ...] = ()
 
-    def formula(self, symbol: sympy.Symbol, values: Values) -> sympy.Expr | None:
-        """The edge in closed form, where there is one."""
-        return None if self.edge is None else closed_form(self.edge.binding, symbol, values, self.edge.log)
+    def with_formulas(self, symbol: sympy.Symbol, values: Values) -> tuple[Answer, sympy.Basic | None]:
+        """The answer with its ends in closed form, and that as a whole: None where an end has none."""
+        formula = _formula(self.edge, symbol, values)
+        if self.status != "interval":
+            return self, formula
+        upper = _formula(self.top, symbol, values)
+        answer = replace(
+            self,
+            main=self.main and replace(self.main, formula=formula),
+            lower=self.lower and replace(self.lower, formula=formula),
+            upper=self.upper and replace(self.upper, formula=upper),
+        )
+        if formula is None or upper is None:
+            return answer, None
+        ends = sympy.Ge(symbol, formula, evaluate=False), sympy.Le(symbol, upper, evaluate=False)
+        return answer, sympy.And(*ends, evaluate=False)
+
+
+def _formula(edge: Edge | None, symbol: sympy.Symbol, values: Values) -> sympy.Expr | None:
+    return None if edge is None else closed_form(edge.binding, symbol, values, edge.log)
 
 
 def admitted(
@@ -68,7 +86,7 @@ def admitted(
     piece, lower, upper = spans.pop()
     notes = tuple(f"also admitted: {symbol.name} {_span(low, high)}" for _, low, high in spans)
     if piece.lower and piece.upper:
-        return Answer("interval", ">=", lower, lower, upper, piece.lower, notes=notes)
+        return Answer("interval", ">=", lower, lower, upper, piece.lower, piece.upper, notes=notes)
     if piece.lower:
         return Answer("half-line", ">=", lower, edge=piece.lower, notes=notes)
     if piece.upper:

@@ -88,17 +88,8 @@ def _prepared(expr: sympy.Expr, known: Mapping[sympy.Symbol, sympy.Expr]) -> sym
     expr = substitute(expr, known)
     idle = [notation for notation in expr.atoms(Notation) if len(notation.args) == 3 and notation.args[2] == 0]
     for notation in sorted(idle, key=lambda notation: -len(str(notation))):
-        expr = _replaced(expr, notation, sympy.Mul(notation.args[1], notation.args[0], evaluate=False))
+        expr = substitute(expr, {notation: sympy.Mul(notation.args[1], notation.args[0], evaluate=False)})
     return explicit(expr)
-
-
-def _replaced(expr: sympy.Expr, old: sympy.Expr, new: sympy.Expr) -> sympy.Expr:
-    if expr == old:
-        return new
-    if not expr.args:
-        return expr
-    with sympy.evaluate(False):
-        return expr.func(*(_replaced(argument, old, new) for argument in expr.args))
 
 
 def _term(expr: sympy.Expr, x: sympy.Symbol) -> _Term:

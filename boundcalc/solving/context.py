@@ -377,6 +377,19 @@ class Context:
             )
         return round_significant(expr, values, rounding)
 
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What has to be known of where the constants come from: that none was set, or at what they were measured."""
+        silent = self.policy.silent_on(self.theorem.key, self.theorem.constants)
+        measurable = {hypothesis.symbol for hypothesis in self.theorem.hypotheses if hypothesis.measure} | {n}
+        calibrated = [use.name for use in self.constants if use.basis == "calibrated"]
+        guessed = [f"{one.name} = {one.text}" for one in self.assumed if VOCABULARY[one.name].expr in measurable]
+        apart = (
+            f"calibrated constants ({', '.join(calibrated)}) go with inputs measured on the same data (--data); "
+            f"{' and '.join(guessed)} {'are' if len(guessed) > 1 else 'is'} assumed here"
+        )
+        return (*([silent] if silent else []), *([apart] if calibrated and guessed else []))
+
     def unmet(self, asked: sympy.Symbol, strict: bool) -> tuple[str, ...]:
         """What the statement needs, or prescribes, and the values in use do not satisfy.
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import sympy
 
-from boundcalc.constants import ConstantPolicy
+from boundcalc.constants import ConstantPolicy, policy_of
 from boundcalc.errors import InputError, UnknownNameError
 from boundcalc.notation import text
 from boundcalc.numerics import Values, holds
@@ -130,7 +130,8 @@ def _evaluated(context: Context, name: str, symbols: tuple[sympy.Symbol, ...], s
         answer = _from_below(symbol, answer, several=bool(caps))
         notes += answer.notes
     provenance = next((bound.provenance for bound in bounds if bound.provenance), theorem.provenance)
-    return solution_of(context, name, symbol, answer, bounds, provenance, unmet, tuple(notes))
+    solution = solution_of(context, name, symbol, answer, bounds, provenance, unmet, tuple(notes))
+    return replace(solution, caps=caps)
 
 
 def unanswered(
@@ -196,7 +197,7 @@ def solution_of(
         assumed=tuple(context.assumed),
         unused=tuple(key for key in context.inputs if key not in context.used and key not in context.measured),
         constants=tuple(context.constants),
-        policy=context.policy.name,
+        policy=policy_of(context.constants),
         provenance=provenance,
         lower=answer.lower if ranged else None,
         upper=answer.upper if ranged else None,
@@ -206,4 +207,5 @@ def solution_of(
         unmet=unmet,
         notes=tuple(dict.fromkeys((*notes, *context.fractional, *theorem.notes))),
         measured=tuple(one for name, one in context.measured.items() if name in context.used),
+        cautions=context.cautions,
     )

@@ -94,7 +94,8 @@ def _solved(
         answer = admitted(symbol, inequalities, context.values, minimum)
     if answer.status == "half-line" and len(bounds) == 1 and not context.formulas:
         answer = replace(answer, status="ok")
-    solved = answer.formula(symbol, context.values) or _system(inequalities, roots)
+    answer, solved = answer.with_formulas(symbol, context.values)
+    solved = _system(inequalities, roots) if solved is None else solved
     provenance = next((bound.provenance for bound in bounds if bound.provenance), theorem.provenance)
     return solution_of(
         context, symbol.name, symbol, answer, bounds, provenance, unmet, (*notes, *answer.notes), solved=solved

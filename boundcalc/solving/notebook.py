@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from boundcalc.display import table_html
+from boundcalc.display import PROVENANCES, prose_html, table_html
 from boundcalc.mathml import from_latex
-from boundcalc.notation import LATEX_RELATIONS, bound_mathml, latex
-from boundcalc.solving.solution import UNANSWERED, Solution, show_value
+from boundcalc.notation import LATEX_RELATIONS, bound_mathml, hidden_by, latex, mathml
+from boundcalc.solving.solution import UNANSWERED, Solution
 from boundcalc.symbols import VOCABULARY, show_fraction
 
 
@@ -42,21 +42,29 @@ def solution_html(solution: Solution) -> str:
 def _cells(solution: Solution) -> Iterator[tuple[str, str]]:
     remark = f" ({solution.status})" if solution.status in ("vacuous", "premise unmet") else ""
     yield solution.quantity, from_latex(solution_latex(solution)) + remark
-    for bound in solution.bounds:
+    for bound in (*solution.bounds, *solution.caps):
         yield "formula", bound_mathml(bound)
     measured = {one.name for one in solution.measured}
     for name, value in solution.inputs.items():
         if name not in measured:
-            yield "given", escape(f"{name} = {show_fraction(value)}")
+            yield "given", _equals(name, show_fraction(value))
     for name, expr in solution.formulas.items():
-        yield "given", f"{escape(name)} = {from_latex(latex(expr))}"
+        yield "given", from_latex(f"{VOCABULARY[name].latex} = {latex(expr)}")
     for one in solution.measured:
-        yield "measured", escape(f"{one.name} = {one.text}, on {one.source}: {one.origin}")
+        found = _equals(one.name, one.text) if one.value is not None else f"no {mathml(VOCABULARY[one.name].expr)}"
+        yield "measured", f"{found}, {prose_html(f'on {one.source}: {one.origin}')}"
     for assumed in solution.assumed:
-        why = VOCABULARY[assumed.name].meaning
-        yield "assumed", escape(f"{assumed.name} = {show_value(assumed.value)} ({assumed.why}): {why}")
+        why = prose_html(f"({assumed.why}): {VOCABULARY[assumed.name].meaning}")
+        yield "assumed", f"{_equals(assumed.name, assumed.text)} {why}"
     for use in solution.constants:
-        yield "constant", escape(f"{use.name} = {show_fraction(use.value)}, hidden by {use.hides}: {use.origin}")
-    yield "policy, provenance", escape(f"{solution.policy}, {solution.provenance}")
-    for note in (*solution.unmet, *solution.notes):
-        yield "note", escape(note)
+        shown = from_latex(f"{latex(use.constant)} = {number_latex(show_fraction(use.value))}")
+        yield "constant", f"{shown}, {prose_html(f'hidden by {hidden_by(use.hides)}: {use.origin}')}"
+    yield "constants from", f"{solution.policy} policy"
+    yield "provenance", escape(f"{solution.provenance}: {PROVENANCES[solution.provenance]}")
+    for note in (*solution.cautions, *solution.unmet, *solution.notes):
+        yield "note", prose_html(note)
+
+
+def _equals(name: str, value: str) -> str:
+    """An input and its value, as one formula."""
+    return from_latex(f"{VOCABULARY[name].latex} = {number_latex(value)}")

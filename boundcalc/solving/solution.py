@@ -50,13 +50,15 @@ class End:
     """One end of an answer: `value` is exact or rounded to the safe side, None where only log₁₀ is given.
 
     `proven`: an integer whose neighbour on the other side provably fails. `binding` names the condition that fails
-    there; it is empty where the end is that of the symbol's domain.
+    there; it is empty where the end is that of the symbol's domain. `formula` is the end in closed form, where the
+    symbol was solved for and there is one.
     """
 
     value: str | None
     log10: float
     proven: bool = False
     binding: str = ""
+    formula: sympy.Expr | None = None
 
     @property
     def number(self) -> str:
@@ -71,12 +73,13 @@ class End:
 class Solution:
     """A value, its status, and everything that went in.
 
-    `bounds` are the inequalities as the paper writes them. `value` is rounded so that the inequality holds, `log10` is
-    that of the bound before rounding. Where the admissible set is an interval, `lower` and `upper` are its ends and
-    `value` is the lower one; where it is empty, they say what is needed and what is allowed. `formulas` are inputs
-    that were given as expressions of others. `measured` says which of the `inputs` were taken from data, and how.
-    `unmet` says which conditions of the statement fail at the values in use. `solved` is the answer as a formula, where
-    the unknown was solved for.
+    `bounds` are the inequalities as the paper writes them, `caps` conditions on other symbols that limit it besides.
+    `value` is rounded so that the inequality holds, `log10` is that of the bound before rounding. Where the admissible
+    set is an interval, `lower` and `upper` are its ends and `value` is the lower one; where it is empty, they say what
+    is needed and what is allowed. `formulas` are inputs that were given as expressions of others. `measured` says which
+    of the `inputs` were taken from data, and how. `unmet` says which conditions of the statement fail at the values in
+    use. `solved` is the answer as a formula, where the unknown was solved for: both ends of an interval, if each has
+    one. `policy` is what the `constants` rest on, and `cautions` what has to be known of that.
     """
 
     theorem: Theorem
@@ -102,6 +105,8 @@ class Solution:
     unmet: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     measured: tuple[Measured, ...] = ()
+    cautions: tuple[str, ...] = ()
+    caps: tuple[Bound, ...] = ()
 
     def _repr_latex_(self) -> str:
         from boundcalc.solving.notebook import solution_latex

@@ -125,7 +125,8 @@ class Inputs:
                 settings[name] = kind
             else:
                 numbers[name] = kind
-        self.policy = ConstantPolicy({**policy.values, **settings})
+        measured = {name: origin for name, origin in policy.calibrated.items() if name not in settings}
+        self.policy = ConstantPolicy({**policy.values, **settings}, measured)
         self.laid_out, self.shape, self.grid = placed(self.axes, broadcast)
         self._written = {lookup(name).expr: in_vocabulary(expr) for name, expr in formulas.items()}
         self.formulas = check_formulas(formulas)

@@ -14,7 +14,7 @@ import sympy
 from numpy.typing import NDArray
 
 from boundcalc.arrays.programs import Array
-from boundcalc.constants import ConstantPolicy, ConstantUse, explicit
+from boundcalc.constants import ConstantPolicy, ConstantUse, explicit, policy_of
 from boundcalc.errors import InputError
 from boundcalc.notation import bound_text, text
 from boundcalc.numerics import Rounding
@@ -218,7 +218,7 @@ def sweep(
         assumed=tuple(inputs.assumed),
         unused=inputs.unused,
         constants=tuple(inputs.constants),
-        policy=inputs.policy.name,
+        policy=policy_of(inputs.constants),
         provenance=next((bound.provenance for bound in bounds if bound.provenance), theorem.provenance),
         checks=checks,
         notes=(*inputs.notes, *_notes(inputs, name, symbols, bounds, caps), *notes),

@@ -16,11 +16,10 @@ from fractions import Fraction
 from types import MappingProxyType
 
 from boundcalc.catalogue import CATALOGUE
-from boundcalc.constants import CALIBRATION, ConstantPolicy, hidden_constants
+from boundcalc.constants import CALIBRATION, ConstantPolicy, ConstantUse, hidden_constants
 from boundcalc.errors import InputError
 from boundcalc.symbols import show_fraction
 from boundcalc.verify.case import Case
-from boundcalc.verify.experiments.cao2020_descent.base import CHOSEN
 from boundcalc.verify.progress import Progress
 from boundcalc.verify.runner import Result
 from boundcalc.verify.settings import Setting, Study, powers_of_two, smallest_width
@@ -36,7 +35,9 @@ class Need:
     log10: log₁₀ of the value of each constant that would just have done there, −inf where none was needed.
     smallest_width: the narrowest network that sufficed, None if none of those tried did. statement: at the inputs of
     the setting, with what was found there. withheld: constants that were measured at a step size that the run chose for
-    itself, and hold at no other. case: the verification there.
+    itself, and hold at no other. case: the verification there. constants: those that it was made at, whether they were
+    given or it chose them. vacuous: whether the guarantee says nothing there at those. found: the inputs
+    that the inits told (R, B, γ), at the run's own width.
     """
 
     setting: Setting
@@ -47,6 +48,9 @@ class Need:
     statement: Statement
     case: Case
     withheld: tuple[str, ...] = ()
+    constants: tuple[ConstantUse, ...] = ()
+    vacuous: bool = False
+    found: Mapping[str, Fraction] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)
@@ -219,7 +223,8 @@ def _need(study: Study, setting: Setting, widths: bool, progress: Progress | Non
             found |= _width_constant(study.run(setting.with_width(narrowest), progress))
     statement = result.case.statement.with_inputs(**result.prescribed.found)
     return Need(
-        setting, len(result.trained), result.successes, found, narrowest, statement, result.case, withheld
+        setting, len(result.trained), result.successes, found, narrowest, statement, result.case, withheld,
+        result.constants, result.conclusion.vacuous, result.prescribed.found,
     )  # fmt: skip
 
 
@@ -229,7 +234,7 @@ def _at_chosen_step_size(result: Result) -> frozenset[str]:
     The steps needed are in inverse proportion to η, and a file of constants would put them beside the η of C = 1.
     """
     step, steps = (result.prescribed.solutions.get(name) for name in ("step-size", "iterations"))
-    if step is None or steps is None or not any(use.origin.startswith(CHOSEN) for use in step.constants):
+    if step is None or steps is None or not any(use.basis == "chosen" for use in step.constants):
         return frozenset()
     return frozenset(use.name for use in steps.constants)
 

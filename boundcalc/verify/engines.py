@@ -103,11 +103,12 @@ def engine_facts(engine: Engine) -> dict[str, float]:
 def engine_notes(case: Case, trained: Records) -> tuple[str, ...]:
     """What a reader must know of the engine to weigh the numbers."""
     if case.engine == "infinite":
-        nothing = ("Nothing is random here: f_0 = 0 in the limit. So one run decides.",) if deterministic(case) else ()
+        start = "a draw of its Gaussian process" if limit_of(case).start is not None else "0"
+        nothing = ("Nothing is random here, so that one run decides.",) if deterministic(case) else ()
         return (
-            "No network was trained: this is the limit m → ∞ of its training, f_0 a draw of its Gaussian process. A "
-            "network of finite width differs from it by what vanishes as m grows, which nothing here bounds. Bounds "
-            f"that depend on m are those at m = 10^{STAND_IN_LOG10}.",
+            f"No network was trained: this is the limit m → ∞ of its training, where f_0 is {start}. A network of "
+            "finite width differs from it by what vanishes as m grows, which nothing here bounds. Bounds that depend "
+            f"on m are those at m = 10^{STAND_IN_LOG10}.",
             *nothing,
         )
     told = [record.facts for record in trained.values() if "output_error" in record.facts]

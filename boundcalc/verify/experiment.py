@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
+from boundcalc.constants import ConstantUse
 from boundcalc.data import Dataset
 from boundcalc.estimate import Estimate
 from boundcalc.solving import Solution
@@ -34,6 +35,12 @@ class Prescribed:
     solutions: Mapping[str, Solution]
     steps: int
     step_size: float
+
+    @property
+    def chosen(self) -> tuple[ConstantUse, ...]:
+        """The constants that the run chose for what it makes its own: the statement leaves them open."""
+        uses = (use for solution in self.solutions.values() for use in solution.constants)
+        return tuple({use.name: use for use in uses if use.basis == "chosen"}.values())
 
 
 class Experiment(Protocol):

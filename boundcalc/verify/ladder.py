@@ -56,7 +56,7 @@ _FINITE: tuple[EngineName, ...] = ("dense", "matrixfree")
 _OF_A_RUNG = frozenset({"width", "engine", "batch", "dtype", "trials"})
 """What of a configuration is a rung's own."""
 
-_PLAN = "plan.json"
+PLAN = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -358,7 +358,7 @@ def climb(
             ladder, unless all are.
         OutOfMemoryError: not even one init of a rung fits into memory.
     """
-    found = _kept(found, folder)
+    found = kept(found, folder)
     climbed, failed = [], {}
     for rung in found.rungs:
         begun = time.monotonic()
@@ -379,32 +379,32 @@ def climb(
     return Ladder(found, tuple(climbed), failed)
 
 
-def _kept(found: Plan, folder: Path) -> Plan:
+def kept(found: Plan, folder: Path) -> Plan:
     """The ladder as it was planned when it was begun: rates that are measured again may say otherwise.
 
     Raises:
         StorageError: the folder holds another ladder or something else, or cannot be written to.
     """
-    path = folder / _PLAN
+    path = folder / PLAN
     another = "give another --out, or the same command to go on with what is there"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if path.exists():
-            kept = json.loads(path.read_text("utf-8"))
+            before = json.loads(path.read_text("utf-8"))
             for name, value in found.asked.items():
-                there = kept["asked"].get(name)
+                there = before["asked"].get(name)
                 if there != value:
                     raise StorageError(
                         f"{str(folder)!r} holds another ladder ({name} is {there} there, {value} here); {another}"
                     )
-            left_out = kept.get("left_out", found.left_out)
-            return replace(found, rungs=tuple(_again(found, one) for one in kept["rungs"]), left_out=left_out)
+            left_out = before.get("left_out", found.left_out)
+            return replace(found, rungs=tuple(_again(found, one) for one in before["rungs"]), left_out=left_out)
         if any(folder.iterdir()):
             raise StorageError(f"{str(folder)!r} holds something else than a ladder; {another}")
         rungs = [{"engine": r.engine, "width": r.case.width, "batch": r.case.batch} for r in found.rungs]
         partial = path.with_name(path.name + ".partial")
-        kept = {"asked": found.asked, "rungs": rungs, "left_out": dict(found.left_out)}
-        partial.write_text(json.dumps(kept, indent=2), "utf-8")
+        plan_facts = {"asked": found.asked, "rungs": rungs, "left_out": dict(found.left_out)}
+        partial.write_text(json.dumps(plan_facts, indent=2), "utf-8")
         os.replace(partial, path)
     except OSError as problem:
         raise StorageError(f"cannot use {str(folder)!r}: {problem.strerror}; {another}") from None

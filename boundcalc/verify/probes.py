@@ -20,7 +20,6 @@ from boundcalc.verify.case import Case
 from boundcalc.verify.execution import Workers
 from boundcalc.verify.progress import Progress, progress_of
 from boundcalc.verify.runner import Result, run_in
-from boundcalc.verify.statistics import clopper_pearson
 from boundcalc.verify.store import Store
 
 _QUANTITY: Mapping[str, str] = MappingProxyType({"eta": "step-size", "m": "width", "T": "iterations"})
@@ -35,7 +34,10 @@ DEFAULT_INITS = 8
 
 @dataclass(frozen=True)
 class Probe:
-    """One factor on one prescription: what became of a few inits, or why it could not be run."""
+    """One factor on one prescription: what became of a few inits, or why it could not be run.
+
+    interval: of the success probability there, as `Result.interval` is.
+    """
 
     name: str
     factor: Fraction
@@ -43,16 +45,8 @@ class Probe:
     successes: int = 0
     undecided: int = 0
     trials: int = 0
+    interval: tuple[float, float] | None = None
     problem: str = ""
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """The 95 % interval of the success probability there, undecided inits counted on both sides."""
-        if not self.trials:
-            return None
-        low, _ = clopper_pearson(self.successes, self.trials)
-        _, high = clopper_pearson(self.successes + self.undecided, self.trials)
-        return low, high
 
 
 def parse_factors(texts: Iterable[str]) -> dict[str, tuple[Fraction, ...]]:
@@ -149,7 +143,7 @@ def _probe(
         value = f"{probed.prescribed.step_size:.6g}"
     elif name == "T":
         value = str(probed.prescribed.steps)
-    return Probe(name, factor, value, probed.successes, probed.undecided, len(probed.trained))
+    return Probe(name, factor, value, probed.successes, probed.undecided, len(probed.trained), probed.interval)
 
 
 def _at(case: Case, name: str, factor: Fraction, inits: int) -> Case:

@@ -19,6 +19,7 @@ import torch
 
 from boundcalc import __version__
 from boundcalc.constants import ConstantUse, hidden_constants
+from boundcalc.symbols import show_fraction
 from boundcalc.theorem import Condition
 from boundcalc.train.checkpoints import CHECKPOINT_SECONDS
 from boundcalc.train.devices import available_bytes
@@ -162,10 +163,22 @@ def _decided(case: Case, tally: Tally) -> bool:
     return low >= 1 - float(case.failure) or high < 1 - float(case.failure)
 
 
+_ONE_SAMPLE = Premise(
+    "training examples",
+    True,
+    "one draw for all inits: the interval is of the success probability given these examples, while the statement's "
+    "probability is over the initialization and the examples, which may be among those on which it may fail",
+    certified=False,
+)
+
+
 def _conditions(case: Case, prescribed: Prescribed) -> tuple[tuple[Premise, ...], tuple[ConstantUse, ...]]:
     """The statement's conditions as premises, and the constants that were chosen so that they hold."""
     statement = case.statement.with_inputs(**prescribed.found)
-    conditions, chosen = [], []
+    conditions, chosen = [_ONE_SAMPLE] if case.theorem.over_sample else [], []
+    for use in prescribed.chosen:
+        evidence = f"met by choice: {use.name} = {show_fraction(use.value)} was {use.origin}"
+        conditions.append(Premise(f"{use.name} as chosen", True, evidence, certified=False))
     for condition in case.theorem.conditions:
         if case.engine == "infinite" and _on_width(condition) and condition.relation == ">=":
             conditions.append(Premise("m ≥ m*", True, "met as m → ∞, whatever the constants"))

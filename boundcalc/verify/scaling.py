@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from boundcalc.constants import ConstantUse
 from boundcalc.errors import InputError, PremiseError
 from boundcalc.verify.case import Case
 from boundcalc.verify.progress import Progress
@@ -34,12 +35,14 @@ _QUANTITY: Mapping[str, str] = {"T": "iterations", "m": "width"}
 class Scaling:
     """The exponent of what sufficed in one input.
 
-    values: (V,) of the input. sufficed: (S, V) for every init and value, nan where nothing that was tried sufficed.
-    prescribed: (V,) log₁₀ of what the statement prescribes there, at the study's constants and the R found there.
+    values: (V,) of the input. sufficed: (S, V) for every init and value, nan where nothing that was tried sufficed; in
+    the fit 0 steps count as 1. prescribed: (V,) log₁₀ of what the statement prescribes there, at the study's constants
+    and the R found there.
     exponent, interval: the mean over the inits and its 95 % interval; the interval is None for fewer than two inits.
     theorem: the slope of `prescribed`, fitted likewise. used: inits that had a finite number at every value; the others
     say nothing about the exponent, which is therefore one given success. case: the verification at the first value.
-    asked: the values that were asked for, of which n may come to an example more or less.
+    asked: the values that were asked for, of which n may come to an example more or less. constants: those that the run
+    at each value was made at, whether they were given or it chose them.
     """
 
     of: Of
@@ -53,6 +56,7 @@ class Scaling:
     used: int
     case: Case
     asked: tuple[Fraction, ...]
+    constants: tuple[tuple[ConstantUse, ...], ...]
 
 
 def scaling(
@@ -70,7 +74,8 @@ def scaling(
 
     Raises:
         InputError: fewer than two values, m or n that is no whole number ≥ 1, m varied while the smallest m is asked
-            for, no init with a number at every value, or what a verification refuses.
+            for, a value at which the guarantee says nothing, no init with a number at every value, or what a
+            verification refuses.
     """
     if len(set(values)) < 2:
         raise InputError(f"{len(set(values))} value of {name} makes no exponent; give at least two")
@@ -80,12 +85,13 @@ def scaling(
 
     if of == "T" and study.key in EXPERIMENTS and not EXPERIMENTS[study.key].first_step:
         raise InputError(_no_first_step(study.key))
-    columns, prescribed, cases = [], [], []
+    columns, prescribed, cases, constants = [], [], [], []
     x = np.array([float(value) for value in values])
     for index, setting in enumerate(settings_of({name: values})):
         found, result = _sufficed(study, setting, of, progress)
         columns.append(found)
         cases.append(result.case)
+        constants.append(result.constants)
         if name == "n":  # both classes in proportion may come to an example more or less
             x[index] = result.case.train.n
         log10 = result.prescribed.solutions[_QUANTITY[of]].log10
@@ -97,13 +103,18 @@ def scaling(
     slopes = np.array([_slope(x, np.log10(np.maximum(row, 1))) for row in complete])
     return Scaling(
         of, name, x, sufficed, np.array(prescribed), float(slopes.mean()), mean_interval(slopes),
-        _slope(x, np.array(prescribed)), len(complete), cases[0], tuple(values),
+        _slope(x, np.array(prescribed)), len(complete), cases[0], tuple(values), tuple(constants),
     )  # fmt: skip
 
 
 def _sufficed(study: Study, setting: Setting, of: Of, progress: Progress | None) -> tuple[NDArray[np.float64], Result]:
     """What sufficed for every init at one setting, nan where nothing did."""
     result = study.run(setting, progress)
+    if result.conclusion.vacuous:
+        raise InputError(
+            f"at {setting.name} what {study.key} guarantees says nothing, so that any network meets it at once; leave "
+            "that value out"
+        )
     if of == "T":
         return steps_needed(result), result
     smallest = np.full(result.case.trials, np.nan)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import sympy
+from flint import arb
 
 from boundcalc.constants import ConstantPolicy, ConstantUse, HiddenConstant, Notation
 from boundcalc.errors import InputError
@@ -14,12 +15,15 @@ from boundcalc.notation import RELATIONS, bound_text, text
 from boundcalc.numerics import Values, enclose, log10, positive_ball
 from boundcalc.solving import Solution, evaluate
 from boundcalc.solving.context import Context, demand
-from boundcalc.symbols import show_fraction
+from boundcalc.symbols import show_fraction, symbol_of
 from boundcalc.theorem import Bound, Condition, Theorem
 from boundcalc.verify.checks import Premise
 
 LEAST_LOG10 = -10_000
 """A constant below 10^−10000 is not chosen: the report could not write it out."""
+
+_WRITTEN_OUT = 30
+"""Integers up to 10^30 are written out in evidence, as answers do."""
 
 Number = Fraction | float
 
@@ -99,7 +103,7 @@ class Statement:
         limit = positive_ball(bound.expr, context.values)
         relation = RELATIONS[demand(bound)]
         name = bound_text(bound)
-        asks = f"the statement asks for {text(bound.symbol)} {relation} 10^{log10(limit):.6g}"
+        asks = f"the statement asks for {text(bound.symbol)} {relation} {_limit(limit, bound)}"
         here = f"{text(bound.symbol)} = {show_fraction(have) if isinstance(have, Fraction) else have}"
         if context.holds(bound):
             return Premise(name, True, f"{here}; {asks}"), None
@@ -110,7 +114,7 @@ class Statement:
         ratio = log10(positive_ball(bound.symbol, context.values)) - log10(limit)
         if abs(ratio) > -LEAST_LOG10:
             return Premise(name, False, f"{here}; {asks}; {use.name} would have to be 10^{ratio:.6g}"), None
-        chosen = replace(use, value=_short(ratio, up=bound.relation == "<="), origin=f"chosen so that {here} suffices")
+        chosen = use.chosen(_short(ratio, up=bound.relation == "<="), f"chosen so that {here} suffices")
         evidence = (
             f"met by choice: the statement leaves {use.name} open, and {here} satisfies it at {use.name} = "
             f"{show_fraction(chosen.value)}; at {use.name} = {show_fraction(use.value)} {asks}"
@@ -122,6 +126,17 @@ class Statement:
         context = Context(self.theorem, self.inputs, self.policy)
         context.fill(set(expr.free_symbols), frozenset())
         return context.values
+
+
+def _limit(limit: arb, bound: Condition) -> str:
+    """The right side of a condition in words: an integer where its symbol is one and that is not too long."""
+    exponent = log10(limit)
+    if not symbol_of(bound.symbol).domain.integer or abs(exponent) > _WRITTEN_OUT:
+        return f"10^{exponent:.6g}"
+    nearest = limit.unique_fmpz()
+    if nearest is None:
+        nearest = (limit.lower().ceil() if demand(bound) == ">=" else limit.upper().floor()).unique_fmpz()
+    return str(nearest)
 
 
 def linear_in(expr: sympy.Expr, constant: str) -> tuple[sympy.Expr, sympy.Expr]:

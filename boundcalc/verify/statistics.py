@@ -137,9 +137,16 @@ class Outlook:
 
 
 def outlook(
-    trials: int, delta: float, interval: Callable[[int, int], tuple[float, float]] = clopper_pearson
+    trials: int,
+    delta: float,
+    interval: Callable[[int, int], tuple[float, float]] = clopper_pearson,
+    *,
+    refutable: bool = True,
 ) -> Outlook:
-    """What a number of inits can decide about "with probability ≥ 1 − δ", by an interval of (successes, trials)."""
+    """What a number of inits can decide about "with probability ≥ 1 − δ", by an interval of (successes, trials).
+
+    refutable: whether inits alone can refute it; not where the probability is over the training examples as well.
+    """
     required = 1 - delta
     # Both ends fall with the number of failures, so each threshold is found by bisection.
     fails_to_support = bisect_left(
@@ -152,7 +159,7 @@ def outlook(
         trials,
         required,
         fails_to_support - 1 if fails_to_support else None,
-        refutes if refutes <= trials else None,
+        refutes if refutable and refutes <= trials else None,
     )
 
 

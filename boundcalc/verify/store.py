@@ -256,6 +256,17 @@ def reading(folder: Path) -> Iterator[Rows]:
         yield Rows(db, path, _MAIN)
 
 
+def refuse_other(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a folder that holds something else, or another run, before anything is said of this one.
+
+    Raises:
+        StorageError: as `Store` has it.
+    """
+    _check_folder(folder)
+    if (folder / STORE).exists():
+        Store(folder, config).close()
+
+
 def _check_folder(folder: Path) -> None:
     """Refuse what is no folder of ours, before anything in it is touched."""
     if folder.exists() and not folder.is_dir():

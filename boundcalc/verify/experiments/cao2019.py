@@ -31,7 +31,6 @@ from boundcalc.verify.experiments.online import (
     population_of,
     train_online,
 )
-from boundcalc.verify.experiments.population import ONE_SAMPLE
 from boundcalc.verify.record import Record, Records
 
 DEFAULT_RADIUS = Fraction(10)
@@ -112,7 +111,6 @@ class RivalsTangentFeatures(Defaults):
             ),
             notes=(
                 *online_notes(case),
-                ONE_SAMPLE,
                 "The network is that of chen2019 at α = 1/2, f = √m · W_L σ(W_{L−1} ⋯ σ(W_1 x)): the original was not "
                 "consulted, and nothing measured here can refute what it says of another network.",
                 f"R = {show_fraction(case.inputs['R'])} is an input of the statement: a larger one makes the tangent "

@@ -24,7 +24,7 @@ from boundcalc.train.matrixfree import MatrixFreeEngine
 from boundcalc.train.networks import Network, scaled_relu
 from boundcalc.verify.case import DEFAULT_WIDTH, Case
 from boundcalc.verify.checks import Check, Conclusion, Line, Picture, Premise
-from boundcalc.verify.engines import engine_facts, engine_of
+from boundcalc.verify.engines import deterministic, engine_facts, engine_of
 from boundcalc.verify.experiment import Note, Prescribed
 from boundcalc.verify.experiments.chen2019_limit import certify_by_products, certify_limit
 from boundcalc.verify.experiments.common import (
@@ -47,11 +47,17 @@ PILOT_TRIALS, PILOT_MARGIN = 2, Fraction(6, 5)
 DEFAULT_EPSILON = Fraction(1, 10)
 """Large enough to train to in minutes; 3ε must stay below log 2, the loss of the zero function."""
 
-RADIUS_NOTES = (
-    "R, and what it prescribes, is the largest that was found over these very inits; the interval takes both as given.",
-    "R is an upper estimate of the least R: a smaller one would prescribe fewer iterations and a smaller width.",
-)
-NOTES = (*RADIUS_NOTES, "0-1 errors count an output of exactly 0 as an error.")
+
+def radius_notes(case: Case) -> tuple[str, ...]:
+    """What a reader must know of R."""
+    over = (
+        "R, and what it prescribes, is the largest that was found over these very inits; the interval takes both as "
+        "given.",
+    )
+    return (
+        *(() if deterministic(case) else over),
+        "R is an upper estimate of the least R: a smaller one would prescribe fewer iterations and a smaller width.",
+    )
 
 
 class NearGoodWeights(Defaults):
@@ -275,7 +281,7 @@ class ReachesTarget(NearGoodWeights):
                     log_x=False,
                 ),
             ),
-            notes=(*NOTES, *cut_short),
+            notes=(*radius_notes(case), "0-1 errors count an output of exactly 0 as an error.", *cut_short),
             vacuous=target >= math.log(2),
         )
 

@@ -21,14 +21,14 @@ from boundcalc.verify.checks import Check, Conclusion, Line, Picture
 from boundcalc.verify.engines import engine_facts
 from boundcalc.verify.experiment import Note, Prescribed
 from boundcalc.verify.experiments.bound_parts import Affine, affine_in, branches, needed
-from boundcalc.verify.experiments.chen2019 import RADIUS_NOTES, NearGoodWeights
+from boundcalc.verify.experiments.chen2019 import NearGoodWeights, radius_notes
 from boundcalc.verify.experiments.common import (
     finite_or_none,
     loss_picture,
     measured_steps,
     zero_one_errors,
 )
-from boundcalc.verify.experiments.population import ONE_SAMPLE, PopulationError, population_error, unseen_examples
+from boundcalc.verify.experiments.population import PopulationError, population_error, unseen_examples
 from boundcalc.verify.record import Record, Records
 from boundcalc.verify.statement import Statement
 
@@ -40,7 +40,7 @@ Array = NDArray[np.float64]
 class GeneralizesAlongPath(NearGoodWeights):
     """Theorem 2.2: for all t ≤ T, error ≤ 2 L_S + Õ(min{…, …}) + O(√(log(1/δ)/n))."""
 
-    answers = ("iterations", "error")
+    answers = ("iterations", "error", "samples")
     engines = ("dense", "matrixfree", "infinite")
 
     def judged(self, case: Case) -> tuple[Dataset, ...]:
@@ -82,9 +82,8 @@ class GeneralizesAlongPath(NearGoodWeights):
             checks=_checks(statement, bound, records),
             pictures=_pictures(trained, bounds),
             notes=(
-                *RADIUS_NOTES,
+                *radius_notes(case),
                 unseen_examples(case).note,
-                ONE_SAMPLE,
                 f"Errors were measured at {path}.",
                 f"Without constants and logs, the smaller branch of the min is {' < '.join(_sorted(values))}.",
             ),

@@ -19,7 +19,7 @@ from boundcalc.verify.case import Case
 from boundcalc.verify.checks import Check, Conclusion
 from boundcalc.verify.experiment import Note, Prescribed
 from boundcalc.verify.experiments.bound_parts import terms
-from boundcalc.verify.experiments.chen2019 import RADIUS_NOTES, NearGoodWeights
+from boundcalc.verify.experiments.chen2019 import NearGoodWeights, radius_notes
 from boundcalc.verify.experiments.online import (
     distance_picture,
     error_checks,
@@ -30,7 +30,6 @@ from boundcalc.verify.experiments.online import (
     population_of,
     train_online,
 )
-from boundcalc.verify.experiments.population import ONE_SAMPLE
 from boundcalc.verify.record import Record, Records
 
 DEFAULT_SGD_EPSILON = Fraction(1, 100)
@@ -42,7 +41,7 @@ class RandomIterateGeneralizes(NearGoodWeights):
 
     defaults: Mapping[str, Fraction] = {"epsilon": DEFAULT_SGD_EPSILON}
 
-    answers = ("error",)
+    answers = ("error", "samples")
     engines = ("dense", "matrixfree", "infinite")
 
     def examples_a_step(self, case: Case) -> int:
@@ -113,9 +112,8 @@ class RandomIterateGeneralizes(NearGoodWeights):
                 distance_picture(trained, scale, "m^α", float(R)),
             ),
             notes=(
-                *RADIUS_NOTES,
+                *radius_notes(case),
                 *online_notes(case),
-                ONE_SAMPLE,
                 f"The bound is the sum of {', '.join(parts)}{vacuous}. Its constants are the paper's own.",
             ),
             vacuous=bound >= 1,

@@ -195,7 +195,7 @@ def assumption_premise(case: Case) -> Premise:
     return Premise(
         assumption.name,
         value <= high,
-        f"{estimate.symbol} = {float(value):.6g} is {verdict}: {estimate.name} of the training data is between "
-        f"{low:.6g} and {high:.6g} ({estimate.method})",
+        f"{estimate.symbol} = {float(value):.10g} is {verdict}: {estimate.name} of the training data is between "
+        f"{low:.10g} and {high:.10g} ({estimate.method})",
         certified=not low < value <= high,
     )

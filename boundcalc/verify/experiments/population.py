@@ -31,11 +31,6 @@ FRESH_BEYOND = 512
 _STREAM = 2**32 - 5
 """Marks the seeds of fresh examples; larger than any trial number, by which inits are seeded."""
 
-ONE_SAMPLE = (
-    "The training examples are the same for all inits: the interval is over inits, given these examples, while the "
-    "statement's probability is over both."
-)
-
 Array = NDArray[np.float64]
 
 

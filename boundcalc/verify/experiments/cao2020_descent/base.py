@@ -48,9 +48,6 @@ DEFAULT_DEPTH = Fraction(2)
 DEFAULT_ITERATIONS = 2000
 """The most iterates of a run where --iterations does not say: at the step size 1/(L m) digits are fitted by then."""
 
-CHOSEN = "chosen"
-"""How the origin of a constant begins that was chosen for a run."""
-
 Array = NDArray[np.float64]
 
 
@@ -180,15 +177,9 @@ class Descends(Defaults):
 def statement_of(case: Case, prescribed: Prescribed) -> Statement:
     """The statement at what the run found and chose."""
     statement = case.statement.with_inputs(**prescribed.found)
-    for use in chosen_in(prescribed):
+    for use in prescribed.chosen:
         statement = statement.with_constant(use)
     return statement
-
-
-def chosen_in(prescribed: Prescribed) -> tuple[ConstantUse, ...]:
-    """The constants that were chosen for a run."""
-    uses = (use for solution in prescribed.solutions.values() for use in solution.constants)
-    return tuple({use.name: use for use in uses if use.origin.startswith(CHOSEN)}.values())
 
 
 def constant_use(statement: Statement, name: str) -> ConstantUse:
@@ -214,7 +205,7 @@ def iterates_taken(case: Case, prescribed: Prescribed) -> str:
 
 def run_notes(case: Case, prescribed: Prescribed) -> tuple[str, ...]:
     """What was cut short, and what was chosen."""
-    K, notes, chosen = prescribed.solutions["iterations"], [], chosen_in(prescribed)
+    K, notes, chosen = prescribed.solutions["iterations"], [], prescribed.chosen
     if prescribed.steps < iterates_asked(case, K):
         notes.append(
             f"K = {K.number} iterates are prescribed and {prescribed.steps} were taken: what holds at every iterate is "
@@ -270,7 +261,7 @@ def _raised(case: Case, statement: Statement, iterations: Solution, step: Soluti
         return None
     why = f"{steps} iterates cover K·η," if short < stable else "η = 1/(L m), at which gradient descent is stable,"
     value = use.value * _power_of_ten(min(short, stable))
-    return replace(use, value=value, origin=f"{CHOSEN} so that {why} as K = {iterations.number} is out of reach")
+    return use.chosen(value, f"chosen so that {why} as K = {iterations.number} is out of reach")
 
 
 def _power_of_ten(exponent: float) -> Fraction:

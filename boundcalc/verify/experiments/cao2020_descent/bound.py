@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -21,10 +20,8 @@ from boundcalc.verify.checks import Check, Premise
 from boundcalc.verify.experiment import Note, Prescribed
 from boundcalc.verify.experiments.cao2020_descent.ball import Ball, largest_admissible, widest_ball
 from boundcalc.verify.experiments.cao2020_descent.base import (
-    CHOSEN,
     Array,
     Descends,
-    chosen_in,
     constant_use,
     statement_of,
 )
@@ -93,11 +90,10 @@ class UnderGradientBound(Descends):
         B = given or six_digits_down(least)
         statement = case.statement.with_inputs(B=B)
         use = constant_use(statement, "C_tau")
-        chosen = replace(
-            use,
-            value=six_digits_down(statement.needed("tau", "C_tau", tau)),
-            origin=f"{CHOSEN} so that (3.1), contradicted in the W_τ of C_tau = {show_fraction(use.value)}, is not in "
-            f"that of τ = {tau:.6g}",
+        chosen = use.chosen(
+            six_digits_down(statement.needed("tau", "C_tau", tau)),
+            f"chosen so that (3.1), contradicted in the W_τ of C_tau = {show_fraction(use.value)}, is not in that of "
+            f"τ = {tau:.6g}",
         )
         return self.prescribed(case, statement.with_constant(chosen), {} if given else {"B": B}, (chosen,))
 
@@ -122,7 +118,7 @@ class UnderGradientBound(Descends):
             for trial, record in trained.items()
         }
         kept = sum(ratio >= B for ratio in least.values())
-        choice = next((use for use in chosen_in(prescribed) if use.name == "C_tau"), None)
+        choice = next((use for use in prescribed.chosen if use.name == "C_tau"), None)
         evidence = (
             f"for {kept} of {case.trials} inits, no weights within τ = {tau:.6g} were found at which "
             f"‖∇_{{W_L}} L_S‖_F/(√m E_S) is below B = {B:.6g}, by projected descents on it from W(0), from gradient "

@@ -35,7 +35,6 @@ from boundcalc.verify.experiments.cao2020_near_init.base import (
 from boundcalc.verify.experiments.neighbourhood import Objective, search_bytes
 from boundcalc.verify.experiments.population import (
     FRESH_EXAMPLES,
-    ONE_SAMPLE,
     Unseen,
     population_error,
     unseen_examples,
@@ -188,7 +187,6 @@ class GapNearInitialization(NearInitialization):
                 unseen.note,
                 "The adversary ascends unseen minus training surrogate error, and a sharper surrogate of the error "
                 "itself minus 2 E_S, on unseen examples other than those that errors are measured on.",
-                ONE_SAMPLE,
             ),
             vacuous=all(r.facts["least_bound"] >= 1 for r in records),
         )
