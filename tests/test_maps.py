@@ -127,6 +127,11 @@ def test_a_depth_counts_hidden_layers_whether_axis_or_number_and_that_is_said() 
         plane(sides, {"n": "1:9:lin3", "R": "1,2"}, H=2, L=2)
 
 
+@pytest.mark.parametrize("name", ["delta", "epsilon", "alpha", "R"])
+def test_the_range_that_an_axis_has_by_default_lies_in_its_domain(name: str) -> None:
+    assert not plane(NAMES[:2], {"n": "1:9:lin3", name: ""}).notes
+
+
 def test_every_bound_that_is_the_smallest_somewhere_looks_different() -> None:
     names = tuple(f"bound {index}" for index in range(12))
     smallest = np.repeat(np.array([-1, *range(1, 11)]), 4).reshape(11, 4)  # The first and the last never are.

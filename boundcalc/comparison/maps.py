@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 NOTHING = -1
 """Where no side has a bound."""
 
-RANGES = {"L": "2:50", "large": "1e1:1e8:log200", "small": "1e-8:1:log200"}
+RANGES = {"L": "2:50", "large": "1e1:1e8:log200", "small": "1e-8:0.5:log200"}
 """The range of an axis for which none is given: of a depth, of what is large and of what is small."""
 
 
