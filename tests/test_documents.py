@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from click.testing import CliRunner
 from shown import DOCUMENTS, ROOT, arguments, commands, in_document, in_help, joined, run_here
 from test_readme import queries
 
@@ -51,6 +52,27 @@ def test_a_command_that_is_shown_is_answered(command: str, runs: Path, tmp_path:
     assert out
     for written in re.findall(r"-o (\S+)", command):
         assert (folder / written).exists()
+
+
+class TrainingBeginsError(Exception):
+    """Everything has been read, planned and found to fit."""
+
+
+@pytest.mark.parametrize(
+    "command", sorted(command for command in SHOWN if command.split()[1] in ("verify", "calibrate", "scaling"))
+)
+def test_a_training_that_is_shown_is_accepted_as_it_stands(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The test above cuts trainings short by other options; here they are not, and nothing is trained."""
+
+    def begin(*given: object, **named: object) -> None:
+        raise TrainingBeginsError
+
+    for name in ("runner.run", "ladder.climb", "settings.run"):
+        monkeypatch.setattr(f"boundcalc.verify.{name}", begin)
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(CliRunner().invoke(cli, shlex.split(command)[1:]).exception, TrainingBeginsError)
 
 
 def test_the_program_that_torchrun_starts_takes_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
