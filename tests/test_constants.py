@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boundcalc.catalogue import CATALOGUE
+from boundcalc.commands.common import constant_policy
 from boundcalc.constants import (
     ConstantPolicy,
     HiddenConstant,
@@ -241,3 +242,15 @@ def test_a_value_that_no_constant_has_is_named_with_where_it_came_from(tmp_path:
     (factor,) = hidden_constants(O(n, "x"))
     with pytest.raises(InputError, match=r"C_x = 0, set by C_x=0, is not a number > 0"):
         ConstantPolicy({"C_x": 0}).use(factor, "a")
+
+
+@pytest.mark.parametrize("setting", ["C_m=3", "C=3", "chen2019/thm2.1:C_m=3"])
+def test_what_is_set_goes_before_the_file_however_it_is_named(setting: str, tmp_path: Path) -> None:
+    path = tmp_path / "constants.toml"
+    path.write_text('calibration = {on = "digits"}\n["chen2019/thm2.1"]\nC_m = 1e-9\nk_m = 2\n', "utf-8")
+    policy = constant_policy((setting,), path)
+    theorem = CATALOGUE["chen2019/thm2.1"]
+    used = {constant.name: policy.use(constant, theorem.key) for constant in theorem.constants}
+    assert used["C_m"].value == 3
+    assert used["C_m"].basis == "set"
+    assert used["k_m"].value == 2  # what is not set again stays

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from boundcalc.catalogue import CATALOGUE
 from boundcalc.cli import cli
 from boundcalc.comparison.maps import Map, smallest_map
+from boundcalc.constants import ConstantPolicy
 from boundcalc.errors import InputError
 from boundcalc.formula import parse_formula
 from boundcalc.report.maps import caption, draw_map, write_map
@@ -73,6 +74,27 @@ def test_what_is_assumed_or_left_out_is_said() -> None:
     deep = plane([*NAMES, "ji2020"])
     assert deep.names == tuple(NAMES)
     assert any(note.startswith("ji2020 is left out") for note in deep.notes)
+
+
+def test_bounds_that_are_equally_small_are_said_to_be() -> None:
+    drawn = smallest_map(
+        ["cao2020/thm3.2", "cao2020/cor3.1", "zou2020"], {"n": "2:9", "delta": "0.1:0.9:lin9"}, given={}
+    )
+    assert drawn.shares()["cao2020/thm3.2"] == 1
+    assert "where cao2020/thm3.2 is the smallest, cao2020/cor3.1 is as small" in drawn.notes
+    assert not any("zou2020" in note for note in drawn.notes)
+
+
+def test_a_plane_on_which_there_is_no_bound_is_refused() -> None:
+    with pytest.raises(InputError, match="has a bound anywhere on this plane"):
+        smallest_map(["cao2020/thm3.1", "cao2020/lem4.5"], {"tau": "10:1e8:log20", "n": "2:9"}, given={"L": 2})
+
+
+def test_a_map_says_of_which_statement_a_constant_is_calibrated() -> None:
+    name = "chen2019/thm2.1:C_m"
+    policy = ConstantPolicy({name: "1e-9"}, {name: "calibrated on digits"})
+    drawn = smallest_map(["chen2019/thm2.1", "cao2020/thm3.2"], {"n": "2:9", "epsilon": ""}, given={}, policy=policy)
+    assert "calibrated (chen2019/thm2.1), unit (cao2020/thm3.2)" in caption(drawn)
 
 
 def test_a_symbol_without_a_value_leaves_out_the_lines_only() -> None:

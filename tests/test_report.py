@@ -44,7 +44,7 @@ from boundcalc.report.studies import (
     write_scalings,
 )
 from boundcalc.report.verification import LAYOUT, verification_json, write_reports
-from boundcalc.report.verification_document import side_by_side, verification_document
+from boundcalc.report.verification_document import _readable, side_by_side, verification_document
 from boundcalc.solving import UNIT
 from boundcalc.verify.calibration import calibrate
 from boundcalc.verify.case import Options, make_case
@@ -379,6 +379,11 @@ def test_a_formula_within_words_has_no_bracket_of_theirs() -> None:
 )  # fmt: skip
 def test_numbers_have_sensible_digits(value: float | str | None, shown: str) -> None:
     assert plain(number(value)) == shown
+
+
+def test_what_is_enough_stays_enough_when_it_is_written_with_fewer_digits() -> None:
+    written = _readable("m ≥ 35866529325 and C ≤ 35866529325 of 35866529325")
+    assert written == "m ≥ 3.58666·10^10 and C ≤ 3.58665·10^10 of 3.58665·10^10"
 
 
 # --- pictures ---

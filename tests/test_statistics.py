@@ -139,5 +139,6 @@ def test_one_draw_of_the_examples_cannot_refute() -> None:
 
 def test_outlook_in_words() -> None:
     assert str(outlook(72, 0.05)) == (
-        "72 inits: support if all succeed a success probability ≥ 0.95, refute from 9 failures on"
+        "72 inits: support if all succeed a success probability ≥ 0.95, refute from 9 failures on if every premise is "
+        "certified"
     )

@@ -124,8 +124,15 @@ def constant_policy(settings: tuple[str, ...], constants_file: Path | None) -> C
 
     held = read_constants(constants_file) if constants_file else ConstantPolicy()
     own = parse_settings(settings)
-    measured = {name: origin for name, origin in held.calibrated.items() if name not in own}
-    return ConstantPolicy({**held.values, **own}, measured)
+    kept = {name: value for name, value in held.values.items() if not _set_again(name, own)}
+    measured = {name: origin for name, origin in held.calibrated.items() if name in kept}
+    return ConstantPolicy({**kept, **own}, measured)
+
+
+def _set_again(name: str, own: Collection[str]) -> bool:
+    """Whether `own` sets a constant of the file: by its name there, for any statement, or with all of its role."""
+    constant = name.rpartition(":")[2]
+    return any(one in own for one in (name, constant, constant.partition("_")[0]))
 
 
 def data_facts(

@@ -100,34 +100,41 @@ def smallest_map(
     notes = [f"{name} is left out: {reason}" for name, reason in refused.items()]
     assumed: dict[str, str] = {}
     evaluated: list[tuple[Side, Array]] = []
+    policies: dict[str, list[str]] = {}
     for side in sides:
         try:
-            log10, own = _evaluated(side, terms.quantity, values, given, policy)
+            log10, own, rests_on = _evaluated(side, terms.quantity, values, given, policy)
         except InputError as problem:
             notes.append(f"{side.name} is left out: {problem}")
             continue
         evaluated.append((side, log10))
         assumed |= own
+        policies.setdefault(rests_on, []).append(side.name)
     if len(evaluated) < 2:
         raise InputError(f"fewer than two bounds can be drawn on this plane: {'; '.join(notes)}")
     logs = np.stack([log10 for _, log10 in evaluated])
+    names = tuple(side.name for side, _ in evaluated)
+    smallest = _smallest(logs)
+    if (smallest == NOTHING).all():
+        raise InputError(f"none of {', '.join(names)} has a bound anywhere on this plane; give other ranges or inputs")
+    notes += _ties(names, logs, smallest)
     x, y = values
     return Map(
         quantity=terms.quantity,
-        names=tuple(side.name for side, _ in evaluated),
+        names=names,
         x=x,
         y=y,
         x_values=values[x],
         y_values=values[y],
         log10=logs,
-        smallest=_smallest(logs),
+        smallest=smallest,
         asymptotic=_asymptotic([side.growth for side, _ in evaluated], values, given),
         given={
             name: text(value) if isinstance(value, sympy.Expr) else show_fraction(exact(value, name))
             for name, value in given.items()
         },
         assumed=assumed,
-        policy=policy.name,
+        policy=_policies(policies),
         notes=tuple(notes),
     )
 
@@ -158,8 +165,8 @@ def _evaluated(
     axes: Mapping[str, NDArray[Any]],
     given: Mapping[str, Number | sympy.Expr],
     policy: ConstantPolicy,
-) -> tuple[Array, dict[str, str]]:
-    """log₁₀ of a bound, of shape (y values, x values), and what was assumed for it."""
+) -> tuple[Array, dict[str, str], str]:
+    """log₁₀ of a bound, of shape (y values, x values), what was assumed for it, and what its constants rest on."""
     values = [*axes.items(), *((lookup(name).name, value) for name, value in given.items())]
     # Statements count L differently: all are evaluated on the same networks. Both L and H are left to be refused.
     names = {"L": "L" if "H" in dict(values) else "H"}
@@ -173,7 +180,7 @@ def _evaluated(
         assumed.name: assumed.text + ("" if assumed.why == "default" else f" ({assumed.why})")
         for assumed in found.assumed
     }
-    return np.asarray(found.log10, dtype=np.float64).T, own
+    return np.asarray(found.log10, dtype=np.float64).T, own, found.policy
 
 
 def _as_statement(side: Side) -> Theorem:
@@ -210,6 +217,25 @@ def _asymptotic(
         for growth in growths
     ]
     return np.stack([np.broadcast_to(log, (len(axes[y]), len(axes[x]))) for log in over])
+
+
+def _policies(found: Mapping[str, Sequence[str]]) -> str:
+    """What the constants rest on, statement by statement where that differs."""
+    return ", ".join(f"{policy} ({', '.join(names)})" if len(found) > 1 else policy for policy, names in found.items())
+
+
+def _ties(names: Sequence[str], logs: NDArray[Any], smallest: NDArray[np.intp]) -> list[str]:
+    """Which bounds are as small as another wherever that is called the smallest."""
+    notes = []
+    for index, name in enumerate(names):
+        here = smallest == index
+        equal = [
+            other
+            for place, other in enumerate(names)
+            if place != index and here.any() and np.allclose(logs[place][here], logs[index][here], rtol=0, atol=1e-9)
+        ]
+        notes += [f"where {name} is the smallest, {', '.join(equal)} is as small"] if equal else []
+    return notes
 
 
 def _smallest(logs: NDArray[Any]) -> NDArray[np.intp]:

@@ -213,7 +213,7 @@ def scaling_json(one: Scaling) -> dict[str, Any]:
 def calibration_document(facts: Facts) -> Document:
     """The report of a calibration, from calibration.json."""
     constants = facts["constants"]
-    values = joined([(f"{one['name']} = ", *pieces(size(one["log10"]))) for one in constants], ", ")
+    values = joined([(f"{one['name']} = ", *pieces(number(one["value"]))) for one in constants], ", ")
     many = "constants" if len(constants) != 1 else "constant"
     share = facts["share_of_fresh_inits_that_need_more"]
     data = Code(facts["run"]["data"]["source"])
@@ -253,7 +253,8 @@ def _constant_table(facts: Facts) -> Table:
     rows = tuple(
         (
             Code(one["name"]),
-            size(one["log10"]),
+            # All its digits, rounded to the side on which the inequality holds.
+            number(one["value"]),
             f"{one['held_where_left_out']} of {one['settings']}",
             number(one["room"], 3),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context
 from typing import Any
 
 from boundcalc.errors import InputError
@@ -49,6 +50,9 @@ _TONES: Mapping[str, Tone] = {
 
 _OWN = ("success", "constants", "terms of the bound")
 """Pictures that have a section of their own."""
+
+_AT_LEAST = ("width", "samples", "iterations")
+"""Prescribed is no less than these."""
 
 _MOST = 12
 """So many runs fit side by side."""
@@ -105,8 +109,14 @@ def verification_document(facts: Facts) -> Document:
 
 def _readable(words: str) -> str:
     """Words whose numbers of many digits, and powers of ten as exact logarithms, are written as m·10^k."""
-    words = _MANY_DIGITS.sub(lambda found: plain(number(float(found[0]), 6)), words)
+    words = _MANY_DIGITS.sub(lambda found: plain(number(_to_six(found[0], words[: found.start()]), 6)), words)
     return _LOGARITHM.sub(lambda found: plain(number(10 ** float(found[1]), len(found[2]))), words)
+
+
+def _to_six(value: str, before: str) -> float:
+    """A number to six digits, rounded to the side on which it is still enough: up behind “≥”, down behind “≤”."""
+    rounding = {"≥": ROUND_CEILING, "≤": ROUND_FLOOR}.get(before.rstrip()[-1:], ROUND_HALF_EVEN)
+    return float(Context(prec=6, rounding=rounding).create_decimal(value))
 
 
 def _sentence(line: str) -> str:
@@ -223,7 +233,8 @@ def _prescribed(facts: Facts) -> Iterator[Block]:
             continue  # promised, not prescribed
         written = zip(facts["formulas_latex"][name], facts["formulas"][name], strict=True)
         formulas = joined([Formula(latex, text) for latex, text in written])
-        asked: Text = "none" if value is None else number(float_of(value), 6)
+        least = isinstance(value, int) and name in _AT_LEAST
+        asked: Text = "none" if value is None else number(_to_six(str(value), "≥") if least else float_of(value), 6)
         if facts["chosen"].get(name):
             asked = (*pieces(asked), f" (as {', '.join(facts['chosen'][name])} was chosen)")
         rows.append((_spaced(name), formulas, asked, number(float_of(ran.get(name, "–")), 6)))

@@ -117,11 +117,12 @@ class Calibration:
     def exceeded(self) -> float:
         """With confidence 95 %, at most this share of fresh inits of a setting drawn from these needs more.
 
-        1 − 0.05^(1/N) for N inits a setting: the largest of N is exceeded with a higher probability only if something
-        of probability below 5 % has happened. The settings share their inits' seeds, so that the inits of one setting
-        are all that is independent: more settings do not make N larger.
+        1 − 0.05^(1/N) for N inits a setting, rounded up to three decimals: the largest of N is exceeded with a higher
+        probability only if something of probability below 5 % has happened. The settings share their inits' seeds, so
+        that the inits of one setting are all that is independent: more settings do not make N larger.
         """
-        return 1 - (1 - CONFIDENCE) ** (1 / min(need.inits for need in self.needs))
+        share = 1 - (1 - CONFIDENCE) ** (1 / min(need.inits for need in self.needs))
+        return math.ceil(1000 * share) / 1000
 
 
 def calibrate(

@@ -132,7 +132,11 @@ class Outlook:
         support = {None: "cannot support", 0: "support if all succeed"}.get(
             self.supported_to, f"support with at most {self.supported_to} failures"
         )
-        refute = "cannot refute" if self.refuted_from is None else f"refute from {self.refuted_from} failures on"
+        refute = (
+            "cannot refute"
+            if self.refuted_from is None
+            else f"refute from {self.refuted_from} failures on if every premise is certified"
+        )
         return f"{self.trials} inits: {support} a success probability ≥ {self.required:g}, {refute}"
 
 

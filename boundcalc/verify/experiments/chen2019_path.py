@@ -40,7 +40,7 @@ Array = NDArray[np.float64]
 class GeneralizesAlongPath(NearGoodWeights):
     """Theorem 2.2: for all t ≤ T, error ≤ 2 L_S + Õ(min{…, …}) + O(√(log(1/δ)/n))."""
 
-    answers = ("iterations", "error", "samples")
+    answers = ("iterations", "error")
     engines = ("dense", "matrixfree", "infinite")
 
     def judged(self, case: Case) -> tuple[Dataset, ...]:

@@ -41,7 +41,7 @@ class RandomIterateGeneralizes(NearGoodWeights):
 
     defaults: Mapping[str, Fraction] = {"epsilon": DEFAULT_SGD_EPSILON}
 
-    answers = ("error", "samples")
+    answers = ("error",)
     engines = ("dense", "matrixfree", "infinite")
 
     def examples_a_step(self, case: Case) -> int:

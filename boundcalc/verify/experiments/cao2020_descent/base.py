@@ -259,7 +259,11 @@ def _raised(case: Case, statement: Statement, iterations: Solution, step: Soluti
     stable = -math.log10(case.network.hidden_layers * case.width) - step.log10
     if not use.assumed or steps >= iterates_asked(case, iterations) or min(short, stable) <= 0:
         return None
-    why = f"{steps} iterates cover K·η," if short < stable else "η = 1/(L m), at which gradient descent is stable,"
+    why = (
+        f"{steps} iterates cover K·η to six digits,"
+        if short < stable
+        else "η = 1/(L m), at which gradient descent is stable,"
+    )
     value = use.value * _power_of_ten(min(short, stable))
     return use.chosen(value, f"chosen so that {why} as K = {iterations.number} is out of reach")
 
