@@ -1051,3 +1051,15 @@ def test_the_command_is_listed() -> None:
     assert "sweep" in cli.list_commands(click.Context(cli))
     with pytest.raises(UnknownNameError):
         sweep(CHEN, "nonsense", {"L": [2, 3]})
+
+
+def test_a_sweep_says_where_calibrated_constants_do_not_belong(tmp_path: Path) -> None:
+    policy = ConstantPolicy({"chen2019/thm2.1:C_m": "1e-9"}, {"chen2019/thm2.1:C_m": "calibrated on digits"})
+    own = sweep(CATALOGUE["chen2019/thm2.1"], "width", {"L": [2, 3], "n": 100}, policy)
+    (apart,) = own.cautions
+    assert "go with inputs measured on the same data" in apart
+    assert "R = 1 is assumed here" in apart
+    other = sweep(CATALOGUE["chen2019/thm2.2"], "width", {"L": [2, 3]}, policy)
+    assert any("none of this statement is set" in caution for caution in other.cautions)
+    write_sweep(own, tmp_path / "own.svg")
+    assert "go with inputs measured on the same data" in " ".join((tmp_path / "own.svg").read_text("utf-8").split())

@@ -131,7 +131,7 @@ def facts(sweep: Sweep) -> list[tuple[str, str]]:
     ]
     rows += [("policy", sweep.policy), ("provenance", sweep.provenance)]
     rows += [("depth", depth) for depth in _depth(sweep)]
-    rows += [("note", note) for note in (*_counts(sweep), *sweep.notes)]
+    rows += [("note", note) for note in (*_counts(sweep), *sweep.cautions, *sweep.notes)]
     return rows
 
 
@@ -164,7 +164,9 @@ def with_what(sweep: Sweep) -> list[str]:
         "depth": _depth(sweep),
     }
     matters = [line.removeprefix(f"{PLAIN.unmet} ") for line in _counts(sweep)]
-    return [f"{label}: {', '.join(values)}" for label, values in parts.items() if values] + matters
+    return (
+        [f"{label}: {', '.join(values)}" for label, values in parts.items() if values] + matters + list(sweep.cautions)
+    )
 
 
 def _depth(sweep: Sweep) -> list[str]:
@@ -405,7 +407,7 @@ def sweep_json(sweep: Sweep) -> dict[str, Any]:
         "unmet": [
             {"what": check.what, "points": _count(check.fails, sweep)} for check in sweep.checks if check.fails.any()
         ],
-        "notes": list(sweep.notes),
+        "notes": [*sweep.cautions, *sweep.notes],
     }
     if sweep.ends is not None:
         answer["upper_log10"] = shaped(_finite(np.broadcast_to(sweep.ends.upper, sweep.shape)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from itertools import count
@@ -141,6 +141,24 @@ def demand(bound: Bound, own: bool = True) -> Relation:
         if bound.relation == "=" and small:
             return "<="
     return bound.relation
+
+
+def cautions(
+    theorem: Theorem, policy: ConstantPolicy, constants: Iterable[ConstantUse], assumed: Mapping[str, str]
+) -> tuple[str, ...]:
+    """What has to be known of where the constants come from: that none was set, or at what they were measured.
+
+    assumed: inputs that nobody gave, by name, as they are shown.
+    """
+    silent = policy.silent_on(theorem.key, theorem.constants)
+    measurable = {hypothesis.symbol for hypothesis in theorem.hypotheses if hypothesis.measure} | {n}
+    calibrated = [use.name for use in constants if use.basis == "calibrated"]
+    guessed = [f"{name} = {shown}" for name, shown in assumed.items() if VOCABULARY[name].expr in measurable]
+    apart = (
+        f"calibrated constants ({', '.join(calibrated)}) go with inputs measured on the same data (--data); "
+        f"{' and '.join(guessed)} {'are' if len(guessed) > 1 else 'is'} assumed here"
+    )
+    return (*([silent] if silent else []), *([apart] if calibrated and guessed else []))
 
 
 class Context:
@@ -379,16 +397,8 @@ class Context:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """What has to be known of where the constants come from: that none was set, or at what they were measured."""
-        silent = self.policy.silent_on(self.theorem.key, self.theorem.constants)
-        measurable = {hypothesis.symbol for hypothesis in self.theorem.hypotheses if hypothesis.measure} | {n}
-        calibrated = [use.name for use in self.constants if use.basis == "calibrated"]
-        guessed = [f"{one.name} = {one.text}" for one in self.assumed if VOCABULARY[one.name].expr in measurable]
-        apart = (
-            f"calibrated constants ({', '.join(calibrated)}) go with inputs measured on the same data (--data); "
-            f"{' and '.join(guessed)} {'are' if len(guessed) > 1 else 'is'} assumed here"
-        )
-        return (*([silent] if silent else []), *([apart] if calibrated and guessed else []))
+        """See `cautions`."""
+        return cautions(self.theorem, self.policy, self.constants, {one.name: one.text for one in self.assumed})
 
     def unmet(self, asked: sympy.Symbol, strict: bool) -> tuple[str, ...]:
         """What the statement needs, or prescribes, and the values in use do not satisfy.

@@ -19,6 +19,7 @@ from boundcalc.errors import InputError
 from boundcalc.notation import bound_text, text
 from boundcalc.numerics import Rounding
 from boundcalc.solving import UNIT, quantity_symbols
+from boundcalc.solving.context import cautions
 from boundcalc.solving.solution import combined
 from boundcalc.sweeps.inputs import Assumed, Check, Given, Inputs, shortened
 from boundcalc.sweeps.points import LARGEST_EXACT, Demand, Points, integers
@@ -64,6 +65,7 @@ class Sweep:
         assumed: the inputs that nobody gave; they may differ from point to point.
         unused: the inputs that do not enter.
         checks: what the statement needs of the inputs; each knows where it fails.
+        cautions: what has to be known of where the constants come from.
     """
 
     theorem: Theorem
@@ -85,6 +87,7 @@ class Sweep:
     policy: str
     provenance: str
     checks: tuple[Check, ...]
+    cautions: tuple[str, ...]
     notes: tuple[str, ...]
     _points: Points = field(repr=False)
     _laid_out: Mapping[str, NDArray[Any]] = field(repr=False)
@@ -221,10 +224,16 @@ def sweep(
         policy=policy_of(inputs.constants),
         provenance=next((bound.provenance for bound in bounds if bound.provenance), theorem.provenance),
         checks=checks,
+        cautions=_cautions(inputs),
         notes=(*inputs.notes, *_notes(inputs, name, symbols, bounds, caps), *notes),
         _points=inputs.points,
         _laid_out=inputs.laid_out,
     )
+
+
+def _cautions(inputs: Inputs) -> tuple[str, ...]:
+    assumed = {one.name: one.text for one in inputs.assumed}
+    return cautions(inputs.theorem, inputs.policy, inputs.constants, assumed)
 
 
 def _check_arguments(theorem: object, quantity: object, given: object, policy: object) -> None:
