@@ -12,7 +12,7 @@ from flint import arb
 from boundcalc.constants import ConstantPolicy, ConstantUse, HiddenConstant, Notation
 from boundcalc.errors import InputError
 from boundcalc.notation import RELATIONS, bound_text, text
-from boundcalc.numerics import Values, enclose, log10, positive_ball
+from boundcalc.numerics import Values, enclose, fits_integer, log10, positive_ball, round_to_integer
 from boundcalc.solving import Solution, evaluate
 from boundcalc.solving.context import Context, demand
 from boundcalc.symbols import show_fraction, symbol_of
@@ -21,9 +21,6 @@ from boundcalc.verify.checks import Premise
 
 LEAST_LOG10 = -10_000
 """A constant below 10^−10000 is not chosen: the report could not write it out."""
-
-_WRITTEN_OUT = 30
-"""Integers up to 10^30 are written out in evidence, as answers do."""
 
 Number = Fraction | float
 
@@ -103,7 +100,7 @@ class Statement:
         limit = positive_ball(bound.expr, context.values)
         relation = RELATIONS[demand(bound)]
         name = bound_text(bound)
-        asks = f"the statement asks for {text(bound.symbol)} {relation} {_limit(limit, bound)}"
+        asks = f"the statement asks for {text(bound.symbol)} {relation} {_limit(bound, limit, context.values)}"
         here = f"{text(bound.symbol)} = {show_fraction(have) if isinstance(have, Fraction) else have}"
         if context.holds(bound):
             return Premise(name, True, f"{here}; {asks}"), None
@@ -128,15 +125,11 @@ class Statement:
         return context.values
 
 
-def _limit(limit: arb, bound: Condition) -> str:
-    """The right side of a condition in words: an integer where its symbol is one and that is not too long."""
-    exponent = log10(limit)
-    if not symbol_of(bound.symbol).domain.integer or abs(exponent) > _WRITTEN_OUT:
-        return f"10^{exponent:.6g}"
-    nearest = limit.unique_fmpz()
-    if nearest is None:
-        nearest = (limit.lower().ceil() if demand(bound) == ">=" else limit.upper().floor()).unique_fmpz()
-    return str(nearest)
+def _limit(bound: Condition, limit: arb, values: Values) -> str:
+    """The right side of a condition, and its enclosure, in words: an integer where its symbol is one."""
+    if not symbol_of(bound.symbol).domain.integer or not fits_integer(limit):
+        return f"10^{log10(limit):.6g}"
+    return str(round_to_integer(bound.expr, values, "up" if demand(bound) == ">=" else "down").value)
 
 
 def linear_in(expr: sympy.Expr, constant: str) -> tuple[sympy.Expr, sympy.Expr]:

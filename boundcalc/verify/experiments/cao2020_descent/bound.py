@@ -118,15 +118,12 @@ class UnderGradientBound(Descends):
             for trial, record in trained.items()
         }
         kept = sum(ratio >= B for ratio in least.values())
-        choice = next((use for use in prescribed.chosen if use.name == "C_tau"), None)
         evidence = (
             f"for {kept} of {case.trials} inits, no weights within τ = {tau:.6g} were found at which "
             f"‖∇_{{W_L}} L_S‖_F/(√m E_S) is below B = {B:.6g}, by projected descents on it from W(0), from gradient "
             f"descent's iterates and from {case.options.points} random points; the least found is "
             f"{min(least.values()):.6g}"
         )
-        if choice is not None:
-            evidence += f"; C_tau = {show_fraction(choice.value)} was {choice.origin}"
         return (
             *self.premises(case),
             Premise("(3.1) gradient lower bound", kept == case.trials, evidence, certified=False),
