@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from plain import verify
 
 from boundcalc.catalogue import CATALOGUE
+from boundcalc.constants import ConstantPolicy
 from boundcalc.data import load, split
 from boundcalc.errors import BoundcalcError, InputError
 from boundcalc.report.verification import write_reports
@@ -22,6 +23,7 @@ from boundcalc.train.networks import initial_weights, two_layer
 from boundcalc.verify.case import Options, allowed_failure, make_case
 from boundcalc.verify.experiments import EXPERIMENTS, UNVERIFIED
 from boundcalc.verify.runner import Result, run
+from boundcalc.verify.statement import Statement
 
 Array = NDArray[np.float64]
 
@@ -369,3 +371,16 @@ def test_what_cannot_be_verified_says_why_and_what_can(key: str) -> None:
         make_case(key, Options(data="digits"), {})
     assert str(raised.value).startswith(f"{key} cannot be verified: {UNVERIFIED[key]}; verify one of: ")
     assert "du2019" in str(raised.value)
+
+
+def test_a_premise_asks_for_the_integer_that_the_answer_gives() -> None:
+    # n^6/(λ₀^4 δ^3) = 64/(0.4999999995^4 · 0.008) = 128000.0005: a logarithm of six digits once made it 128000.
+    given = {"n": 2, "lambda_0": "0.4999999995", "delta": "0.2"}
+    statement = Statement(
+        CATALOGUE["du2019"], {name: Fraction(value) for name, value in given.items()}, ConstantPolicy({"C_m": 1})
+    )
+    (condition,) = CATALOGUE["du2019"].conditions
+    for m, met in ((128001, True), (128000, False)):
+        premise, _ = statement.with_inputs(m=m).condition(condition)
+        assert premise.met is met
+        assert "asks for m ≥ 128001" in premise.evidence
